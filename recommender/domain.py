@@ -1,0 +1,287 @@
+"""What the product talks about: frozen, plain types with the field's names.
+
+No SQL, HTTP, clock or third-party import. Instants are aware datetimes, or float
+seconds since 1970-01-01T00:00Z where arrays of them are computed with (``at``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+SECONDS_PER_DAY = 86_400.0
+
+
+class EventType(StrEnum):
+    """What a person did with an action; the order is that of the stored codes."""
+
+    IMPRESSION = "impression"
+    VIEW = "view"
+    ACCEPT = "accept"
+    COMPLETE = "complete"
+    DISMISS = "dismiss"
+    SNOOZE = "snooze"
+    RATE = "rate"
+
+
+EVENT_CODES: dict[str, int] = {kind.value: code for code, kind in enumerate(EventType)}
+
+
+class Sex(StrEnum):
+    """Sex as recorded; the order is that of the stored codes, unknown first."""
+
+    UNKNOWN = "unknown"
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+
+
+SEX_CODES: dict[str, int] = {sex.value: code for code, sex in enumerate(Sex)}
+
+
+class Verdict(StrEnum):
+    """What the guardrails decided for one action; later in this order beats earlier."""
+
+    ALLOW = "allow"
+    CAUTION = "caution"
+    WITHHOLD = "withhold"
+
+
+VERDICT_CODES: dict[str, int] = {verdict.value: code for code, verdict in enumerate(Verdict)}
+
+
+class Audience(StrEnum):
+    """Who reads the answer; decides wording, never what is safe."""
+
+    USER = "user"
+    CLINICIAN = "clinician"
+
+
+class Objective(StrEnum):
+    """What the list is ordered by."""
+
+    BENEFIT = "benefit"
+    COMPLETION = "completion"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why an action is in the catalogue.
+
+    Attributes
+    ----------
+    source
+        Guideline, trial or review, in words.
+    grade
+        USPSTF ``A B C D I``, ACC/AHA ``1``-``3`` with ``A``-``C`` (such as ``1A``),
+        ``guideline``, ``trial``, ``observational`` or ``consensus``.
+    url
+        Where to read it, or None.
+    date
+        Date of the edition (``2020``, ``2020-11`` or ``2020-11-25``), or None.
+    """
+
+    source: str
+    grade: str
+    url: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One entry of the catalogue.
+
+    Attributes
+    ----------
+    effort
+        1 (hardly any) to 5 (a lot), or None if unknown.
+    minutes
+        Time it takes, in minutes, or None.
+    targets
+        Metrics that it improves.
+    tags
+        What guardrail rules look at; the vocabulary is ``data/tags.toml``.
+    repeat_after_days
+        Days before it makes sense again once completed, or None for at any time.
+    retired
+        True if it is kept for its history only and never recommended.
+    """
+
+    action_id: str
+    title: str
+    domain: str
+    description: str = ""
+    clinician_description: str = ""
+    effort: int | None = None
+    minutes: float | None = None
+    targets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    repeat_after_days: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    retired: bool = False
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All actions, in the order that every action index refers to (by ``action_id``)."""
+
+    actions: tuple[Action, ...]
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Action ids, in order."""
+        return tuple(action.action_id for action in self.actions)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Action id -> its place in ``actions``."""
+        return {action_id: place for place, action_id in enumerate(self.ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedUnit:
+    """A unit readings may arrive in: ``value_in_metric_unit = factor * value + offset``."""
+
+    unit: str
+    factor: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A named biometric.
+
+    Attributes
+    ----------
+    loinc
+        LOINC codes that name it, the preferred one first.
+    unit
+        UCUM unit its values are stored in.
+    accepted
+        Other units it may arrive in, with the exact conversion.
+    plausible_low, plausible_high
+        Values outside (in ``unit``) are rejected as implausible.
+    fresh_days
+        A reading older than this many days is unknown to the guardrails.
+    target_low, target_high
+        Range worth being in (in ``unit``); None where that side is open.
+    target_scale
+        Distance from the range (in ``unit``) that counts as one full step of need.
+    label
+        The metric in a layperson's words, to stand after "your".
+    source, date, verified
+        Where range and target come from, its edition, and whether the primary was read.
+    """
+
+    name: str
+    label: str
+    loinc: tuple[str, ...]
+    unit: str
+    plausible_low: float
+    plausible_high: float
+    fresh_days: float
+    accepted: tuple[AcceptedUnit, ...] = ()
+    target_low: float | None = None
+    target_high: float | None = None
+    target_scale: float = 1.0
+    source: str = ""
+    date: str = ""
+    verified: str = "secondary"
+
+
+@dataclass(frozen=True)
+class MetricsList:
+    """All metrics, in the order that every metric index refers to."""
+
+    metrics: tuple[Metric, ...]
+
+    def __len__(self) -> int:
+        return len(self.metrics)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Metric names, in order."""
+        return tuple(metric.name for metric in self.metrics)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Metric name -> its place in ``metrics``."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
+    def by_code(self) -> dict[str, str]:
+        """Name or LOINC code -> metric name."""
+        codes = {code: metric.name for metric in self.metrics for code in metric.loinc}
+        return codes | {name: name for name in self.names}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cited term of a score, in words.
+
+    ``contribution`` is in log-odds and is exactly that term's share of the sum.
+    """
+
+    part: str
+    feature: str
+    text: str
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something a person should see whatever is recommended; never ranked."""
+
+    rule_id: str
+    severity: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One item of an answer."""
+
+    rank: int
+    action: Action
+    score: float
+    p_complete: float
+    benefit: float
+    parts: tuple[float, ...]
+    verdict: Verdict
+    rule_id: str | None
+    reasons: tuple[Reason, ...]
+    propensity: float
+
+
+@dataclass(frozen=True)
+class RecommendationList:
+    """An answer: what to show, what to warn of, how much was withheld."""
+
+    request_id: str
+    user_id: str
+    run_id: str
+    generated_at: datetime
+    cold_start: bool
+    items: tuple[Recommendation, ...]
+    alerts: tuple[Alert, ...]
+    withheld: int
+
+
+@dataclass(frozen=True)
+class User:
+    """A person's profile as stored."""
+
+    user_id: str
+    birth_date: date | None = None
+    sex: Sex = Sex.UNKNOWN
+    conditions: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
