@@ -1,0 +1,223 @@
+"""Decide, for people and actions, what is allowed, cautioned, withheld, and what raises an alert.
+
+The rules are never learned and never weighed against a score. ``withhold`` beats ``caution`` beats
+``allow``; of several rules with the same verdict the first of the file is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.dataset import BoolArray, Int8Array, Records
+from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, MetricsList, Verdict
+from recommender.guardrails.facts import Facts, facts_from
+from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
+
+Int16Array = NDArray[np.int16]
+
+NO_RULE = -1
+_ALLOW = VERDICT_CODES[Verdict.ALLOW]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What the guardrails decided.
+
+    Attributes
+    ----------
+    verdict
+        Codes of ``domain.VERDICT_CODES``, [n_users, n_actions].
+    rule
+        Index of the rule behind each verdict, -1 where nothing spoke against the action,
+        [n_users, n_actions].
+    alerts
+        Which alert rules hold, most pressing first as in ``Guard.alert_rules``,
+        [n_users, n_alerts].
+    facts
+        What the rules saw.
+    """
+
+    verdict: Int8Array
+    rule: Int16Array
+    alerts: BoolArray
+    facts: Facts
+
+
+class Hit(NamedTuple):
+    """An action that was not simply allowed.
+
+    Attributes
+    ----------
+    action, rule
+        Indices into the catalogue and the rules.
+    verdict
+        A code of ``domain.VERDICT_CODES``.
+    citation
+        Rule id, its version, and the id of the reading that made it hold (the first if it needed
+        several), or None.
+    """
+
+    action: int
+    verdict: int
+    rule: int
+    citation: tuple[str, int, str | None]
+
+
+class Guard:
+    """Rules made ready for one catalogue: the only thing that flows ask.
+
+    Parameters
+    ----------
+    rules
+        As loaded by ``rules.load_rules``.
+    catalogue
+        Fixes the order of actions in every decision.
+    metrics
+        The list that the records' metric indices refer to.
+    """
+
+    def __init__(self, rules: Rules, catalogue: Catalogue, metrics: MetricsList) -> None:
+        self._rules, self._metrics = rules, metrics
+        self.rule_ids = tuple(rule.rule_id for rule in rules.rules)
+        self.rule_versions = tuple(rule.version for rule in rules.rules)
+        self.alert_rules = _alerts_by_urgency(rules.rules)
+        # Strictest verdict first, then the file's order: the first that holds decides.
+        self._deciding = [
+            place
+            for verdict in (Verdict.WITHHOLD, Verdict.CAUTION)
+            for place, rule in enumerate(rules.rules)
+            if rule.verdict == verdict
+        ]
+        self._rule_of = np.array([*self._deciding, NO_RULE], dtype=np.int16)
+        self._verdict_of = _verdict_by_rule(rules.rules)
+        tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
+        self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
+        self._deciding_for = {who: _in_play(rules, self._deciding, who) for who in Audience}
+        self._alerting_for = {who: _in_play(rules, self.alert_rules, who) for who in Audience}
+
+    def decide(
+        self, records: Records, as_of: float, audience: Audience = Audience.USER
+    ) -> Decisions:
+        """Decide every action of the catalogue for every user of ``records`` as of an instant.
+
+        ``as_of`` is in seconds since 1970; no later reading is looked at.
+        """
+        facts = facts_from(self._rules.needs, records, self._metrics, as_of)
+        holds = self._holding(self._deciding, facts) & self._deciding_for[audience]
+        alerts = self._holding(self.alert_rules, facts) & self._alerting_for[audience]
+        rule = self._first_rule(holds)
+        return Decisions(self._verdict_of[rule], rule, alerts, facts)
+
+    def alerts(self, decisions: Decisions, user: int, audience: Audience) -> tuple[Alert, ...]:
+        """Alerts for one user, most pressing first, in the words for this audience."""
+        fired = np.flatnonzero(decisions.alerts[user]).tolist()
+        rules = (self._rules.rules[self.alert_rules[place]] for place in fired)
+        return tuple(
+            Alert(rule.rule_id, rule.severity, rule.text(audience), f"{rule.source} ({rule.date})")
+            for rule in rules
+        )
+
+    def hits(self, decisions: Decisions, records: Records, user: int) -> tuple[Hit, ...]:
+        """Every action that was not simply allowed to one user, with rule and reading.
+
+        ``records`` must be those that the decisions were made on.
+        """
+        row, codes = decisions.rule[user], decisions.verdict[user]
+        places = np.flatnonzero(row != NO_RULE)
+        named = row[places].tolist()
+        cited = {rule: self._citation(decisions, records, user, rule) for rule in set(named)}
+        return tuple(
+            Hit(place, code, rule, cited[rule])
+            for place, code, rule in zip(
+                places.tolist(), codes[places].tolist(), named, strict=True
+            )
+        )
+
+    def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
+        """Indices into ``Records.observations`` of the readings that made a rule hold."""
+        facts = decisions.facts
+        places = self._rules.expressions[rule].witness(facts.of(user))
+        found = (int(facts.readings[place][user]) for place in places)
+        return tuple(index for index in found if index >= 0)
+
+    def rule(self, place: int) -> Rule | None:
+        """The rule at an index of ``Decisions.rule``, None for -1."""
+        return None if place == NO_RULE else self._rules.rules[place]
+
+    def rule_id(self, place: int) -> str | None:
+        """Its id, None for -1."""
+        return None if place == NO_RULE else self.rule_ids[place]
+
+    def _holding(self, places: Iterable[int], facts: Facts) -> BoolArray:
+        """Which of some rules hold, [n_users, n_rules]."""
+        results = [self._rules.expressions[place].evaluate(facts.values) for place in places]
+        if facts.n_users == 1:
+            return np.array([results], dtype=bool)
+        holds = np.empty((facts.n_users, len(results)), dtype=bool)
+        for column, result in enumerate(results):
+            holds[:, column] = result
+        return holds
+
+    def _first_rule(self, holds: BoolArray) -> Int16Array:
+        """Deciding rule of each action, [n_users, n_actions], from which rules hold."""
+        if len(holds) == 1:
+            return self._first_of(holds[0])[self._tag_set_of][None, :]
+        # Many people share the same pattern of rules: each is worked out once.
+        packed = np.packbits(np.pad(holds, ((0, 0), (0, 1))), axis=1)
+        patterns = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+        _, example, pattern_of = np.unique(patterns, return_index=True, return_inverse=True)
+        table = np.empty((len(example), len(self._tag_set_of)), dtype=np.int16)
+        for number, user in enumerate(example):
+            table[number] = self._first_of(holds[user])[self._tag_set_of]
+        return table[pattern_of]
+
+    def _first_of(self, holds: BoolArray) -> Int16Array:
+        """Deciding rule of each tag set when these rules hold, [n_tag_sets]."""
+        candidates = np.append(np.flatnonzero(holds), len(holds))
+        first = self._touches[candidates].argmax(axis=0)
+        deciding: Int16Array = self._rule_of[candidates[first]]
+        return deciding
+
+    def _citation(
+        self, decisions: Decisions, records: Records, user: int, rule: int
+    ) -> tuple[str, int, str | None]:
+        ids = records.observations.ids
+        seen = self.readings_seen(decisions, user, rule) if ids is not None else ()
+        reading = str(ids[seen[0]]) if ids is not None and seen else None
+        return self.rule_ids[rule], self.rule_versions[rule], reading
+
+
+def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:
+    places = [place for place, rule in enumerate(rules) if rule.verdict == ALERT]
+    return sorted(places, key=lambda place: -SEVERITIES.index(rules[place].severity))
+
+
+def _verdict_by_rule(rules: tuple[Rule, ...]) -> Int8Array:
+    """Verdict code of each rule, and at the end, where index -1 points, that of no rule."""
+    codes = [VERDICT_CODES.get(rule.verdict, _ALLOW) for rule in rules]
+    return np.array([*codes, _ALLOW], dtype=np.int8)
+
+
+def _in_play(rules: Rules, places: list[int], audience: Audience) -> BoolArray:
+    """Which of some rules are meant for this audience, [n_rules]."""
+    return np.array(
+        [rules.rules[place].audience in (None, audience) for place in places], dtype=bool
+    )
+
+
+def _distinct_tag_sets(catalogue: Catalogue) -> tuple[list[frozenset[str]], NDArray[np.int64]]:
+    """The different tag sets of a catalogue and, for each action, which one it has."""
+    sets = [frozenset(action.tags) for action in catalogue.actions]
+    number = {tags: place for place, tags in enumerate(dict.fromkeys(sets))}
+    return list(number), np.array([number[tags] for tags in sets], dtype=np.int64)
+
+
+def _touches(rules: list[Rule], tag_sets: list[frozenset[str]]) -> BoolArray:
+    """Which rule looks at which tag set, [n_rules + 1, n_tag_sets]; the last row is "no rule"."""
+    rows = [[rule.touches(tags) for tags in tag_sets] for rule in rules]
+    return np.array([*rows, [True] * len(tag_sets)], dtype=bool)

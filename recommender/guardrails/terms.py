@@ -1,0 +1,171 @@
+"""What compiled rule expressions are made of: the facts they ask for, and how they join."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from recommender.errors import RuleError
+
+FactValues: TypeAlias = Sequence[Any]
+"""One value a fact: a float or bool for one person, an array with one entry a person for many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number taken from a metric's readings; ``hours`` None means the metric's freshness."""
+
+    metric: str
+    kind: str = "latest"
+    hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Completed years, NaN if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SexIs:
+    """Whether the recorded sex has this code of ``domain.SEX_CODES``."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Whether a condition is on record."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextIs:
+    """Whether an attribute is exactly this word; ``word`` None asks whether it is unknown."""
+
+    attribute: str
+    word: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOf:
+    """An attribute as a number, NaN if it is none."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPerson:
+    """Whether neither a birth date nor any condition is on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """The value of one of the rule file's own definitions."""
+
+    name: str
+
+
+Fact: TypeAlias = Reading | Age | SexIs | Has | TextIs | NumberOf | UnknownPerson | Defined
+Evaluate: TypeAlias = Callable[[FactValues], Any]
+Witness: TypeAlias = Callable[[FactValues], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked, compiled expression.
+
+    Attributes
+    ----------
+    kind
+        ``truth``, ``number``, ``text`` (a quoted word), ``sex`` or ``attribute``.
+    evaluate
+        Its value for given facts.
+    witness
+        Places of the readings that made it true for one person's facts: of an ``or`` those of its
+        first true side, otherwise all it looks at.
+    constant
+        The number or word itself where it is one.
+    """
+
+    kind: str
+    evaluate: Evaluate
+    witness: Witness
+    constant: float | str | None = None
+
+
+@dataclass
+class Scope:
+    """The names an expression may use, and the facts asked for so far, each at its place."""
+
+    metrics: Collection[str]
+    conditions: Collection[str]
+    definitions: dict[str, Expression] = field(default_factory=dict)
+    places: dict[Fact, int] = field(default_factory=dict)
+
+    def place(self, fact: Fact) -> int:
+        """Place of a fact among all facts; asked twice it is the same."""
+        return self.places.setdefault(fact, len(self.places))
+
+
+def expect(found: Expression, kind: str, node: ast.expr) -> Expression:
+    """The expression itself if it is of this kind.
+
+    Raises
+    ------
+    RuleError
+        It is of another kind.
+    """
+    if found.kind != kind:
+        raise RuleError(f"{ast.unparse(node)!r} is a {found.kind}, a {kind} is needed")
+    return found
+
+
+def nothing_seen(_: FactValues) -> tuple[int, ...]:
+    """Witness of what looks at no reading."""
+    return ()
+
+
+def all_seen(parts: Sequence[Expression]) -> Witness:
+    """Witness of what needs every part: the readings of all of them."""
+    return lambda facts: tuple(dict.fromkeys(p for part in parts for p in part.witness(facts)))
+
+
+def first_true_seen(parts: Sequence[Expression]) -> Witness:
+    """Witness of what needs one part: the readings of the first that holds."""
+
+    def witness(facts: FactValues) -> tuple[int, ...]:
+        return next((part.witness(facts) for part in parts if part.evaluate(facts)), ())
+
+    return witness
+
+
+def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
+    """An expression whose value is a single fact."""
+    place = scope.place(fact)
+    seen = (place,) if isinstance(fact, Reading) else ()
+    return Expression(kind, operator.itemgetter(place), lambda _: seen)
+
+
+def conjunction(parts: Sequence[Expression]) -> Expression:
+    """An expression that holds if every part does."""
+    return Expression("truth", fold(operator.and_, parts), all_seen(parts))
+
+
+def fold(join: Callable[[Any, Any], Any], parts: Sequence[Expression]) -> Evaluate:
+    """Evaluate parts, at least two, and join their values from the left."""
+    first, *rest = [part.evaluate for part in parts]
+    if len(rest) == 1:
+        second = rest[0]
+        return lambda facts: join(first(facts), second(facts))
+
+    def evaluate(facts: FactValues) -> Any:
+        value = first(facts)
+        for other in rest:
+            value = join(value, other(facts))
+        return value
+
+    return evaluate
