@@ -1,0 +1,1 @@
+"""Everything that speaks SQL: tables, views, transactions, reading and writing."""

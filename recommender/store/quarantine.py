@@ -1,0 +1,137 @@
+"""Rejected records: kept once each with the reason, until they are taken or corrected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from sqlalchemy import Connection, delete, exists, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from recommender.store import schema
+from recommender.store.engine import POSTGRESQL
+from recommender.store.id_lists import ids_value, is_among_ids
+
+_rejected = schema.rejected_records
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record as the quarantine holds it.
+
+    Attributes
+    ----------
+    record
+        As received, JSON text.
+    record_id, user_id
+        Its own id and the person concerned, where they could be read.
+    source
+        File or path it came by.
+    fingerprint
+        What keeps it there once; None works it out from kind and record.
+    rejected_id
+        Its number, None until stored.
+    """
+
+    kind: str
+    record: str
+    reason_code: str
+    reason: str
+    record_id: str | None = None
+    user_id: str | None = None
+    source: str | None = None
+    fingerprint: str | None = None
+    rejected_id: int | None = None
+
+
+def keep_rejected(conn: Connection, records: Sequence[RejectedRecord], now: datetime) -> None:
+    """Add records to the quarantine; one that is there already gets the new reason."""
+    if not records:
+        return
+    dialect: Any = postgresql if conn.dialect.name == POSTGRESQL else sqlite
+    statement = dialect.insert(_rejected)
+    refreshed = {
+        name: statement.excluded[name] for name in ("reason_code", "reason", "rejected_at")
+    }
+    source = func.coalesce(statement.excluded.source, _rejected.c.source)
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["fingerprint"], set_=refreshed | {"source": source}
+        ),
+        [_row(record, now) for record in records],
+    )
+
+
+def release(
+    conn: Connection, kind: str, record_ids: pa.ChunkedArray, up_to: int | None = None
+) -> None:
+    """Remove what the quarantine holds under ids that have been taken now.
+
+    Parameters
+    ----------
+    up_to
+        Leave alone what was rejected after the one with this number; None removes all.
+    """
+    if len(record_ids) == 0 or not conn.scalar(select(exists().where(_rejected.c.kind == kind))):
+        return
+    statement = delete(_rejected).where(
+        _rejected.c.kind == kind, text(is_among_ids(conn, "record_id"))
+    )
+    if up_to is not None:
+        statement = statement.where(_rejected.c.rejected_id <= up_to)
+    conn.execute(statement, {"ids": ids_value(conn, record_ids.to_pylist())})
+
+
+def last_rejected(conn: Connection) -> int:
+    """Number of the latest rejection, 0 if there is none."""
+    return conn.scalar(select(func.max(_rejected.c.rejected_id))) or 0
+
+
+def rejected_after(
+    conn: Connection, kind: str, after: int, up_to: int, limit: int
+) -> list[tuple[RejectedRecord, Any]]:
+    """Up to ``limit`` records of the quarantine with their parsed JSON, oldest first."""
+    held = _rejected.c
+    query = (
+        select(_rejected)
+        .where(held.kind == kind, held.rejected_id > after, held.rejected_id <= up_to)
+        .order_by(held.rejected_id)
+        .limit(limit)
+    )
+    return [
+        (
+            RejectedRecord(
+                kind=row.kind,
+                record=orjson.dumps(row.record).decode(),
+                reason_code=row.reason_code,
+                reason=row.reason,
+                record_id=row.record_id,
+                user_id=row.user_id,
+                source=row.source,
+                fingerprint=row.fingerprint,
+                rejected_id=row.rejected_id,
+            ),
+            row.record,
+        )
+        for row in conn.execute(query)
+    ]
+
+
+def _row(record: RejectedRecord, now: datetime) -> dict[str, Any]:
+    whole = f"{record.kind}\n{record.record}".encode()
+    return {
+        "kind": record.kind,
+        "record_id": record.record_id,
+        "record": orjson.loads(record.record),
+        "reason_code": record.reason_code,
+        "reason": record.reason,
+        "user_id": record.user_id,
+        "source": record.source,
+        "fingerprint": record.fingerprint or hashlib.sha256(whole).hexdigest(),
+        "rejected_at": now,
+    }

@@ -1,0 +1,85 @@
+"""What has to go: nightly rows of erased people and of runs that are no longer kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, delete, exists, func, select, update
+
+from recommender.store import schema
+from recommender.store.engine import POSTGRESQL
+
+_ERASURE_LOCK = 7_164_002
+_ERASED_PREFIX = "erased:"
+
+
+def erased_name(user_id: str) -> str:
+    """Name under which the log keeps an erasure: proof of it for who knows the id, no more."""
+    return _ERASED_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()
+
+
+def one_at_a_time(conn: Connection) -> None:
+    """Let erasing and publishing wait for each other until the transaction's end.
+
+    SQLite has a single writer anyway.
+    """
+    if conn.dialect.name == POSTGRESQL:
+        conn.execute(select(func.pg_advisory_xact_lock(_ERASURE_LOCK)))
+
+
+def forget_erased(conn: Connection, run_id: str, since: datetime) -> None:
+    """Drop a run's rows of people erased while it was trained."""
+    one_at_a_time(conn)
+    log = schema.access_log.c
+    if not conn.execute(
+        select(1).where(log.operation == "erase", log.at >= since).limit(1)
+    ).first():
+        return
+    for table in nightly_tables():
+        known = exists().where(schema.users.c.user_id == table.c.user_id)
+        conn.execute(delete(table).where(table.c.run_id == run_id, ~known))
+
+
+def clean_up(conn: Connection, keep: int) -> None:
+    """Drop what is no longer needed of old and crashed runs; call it with the train lock held.
+
+    A run still marked as training has lost its process and is marked as failed. Scores and
+    models stay for the newest ``keep`` published runs (the one in force is always among
+    them). The rows of ``runs``, ``run_metrics`` and ``publications`` stay for good.
+    """
+    runs, publications = schema.runs.c, schema.publications.c
+    conn.execute(
+        update(schema.runs).where(runs.status == "training"),
+        {"status": "failed", "message": "ended without a word: its process was lost"},
+    )
+    newest = (
+        select(publications.run_id)
+        .group_by(publications.run_id)
+        .order_by(func.max(publications.publication_id).desc())
+        .limit(max(keep, 1))
+    )
+    kept = set(conn.execute(newest).scalars())
+    conn.execute(
+        update(schema.runs).where(runs.artifact.is_not(None), runs.run_id.not_in(kept)),
+        {"artifact": None},
+    )
+    for table in nightly_tables():
+        for run_id in runs_in(conn, table):
+            if run_id not in kept:
+                conn.execute(delete(table).where(table.c.run_id == run_id))
+
+
+def nightly_tables() -> tuple[Table, Table]:
+    """Tables with rows for everybody in every kept run."""
+    return schema.scores, schema.nightly_withheld
+
+
+def runs_in(conn: Connection, table: Table) -> Iterator[str]:
+    """Yield the runs that have rows in a nightly table, skipping along its key."""
+    run_id = conn.execute(select(func.min(table.c.run_id))).scalar()
+    while run_id is not None:
+        yield run_id
+        following = select(func.min(table.c.run_id)).where(table.c.run_id > run_id)
+        run_id = conn.execute(following).scalar()

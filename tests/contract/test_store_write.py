@@ -1,0 +1,186 @@
+"""The request log, profiles, export, erasure and the access log."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, inspect, text
+from store_rows import NOW, action_row, add_run, ago, user_row
+
+from recommender.domain import (
+    Action,
+    Alert,
+    Recommendation,
+    RecommendationList,
+    Sex,
+    Verdict,
+)
+from recommender.errors import DataError, NotFoundError
+from recommender.store import schema
+from recommender.store.engine import reading, writing
+from recommender.store.keys import create_key
+from recommender.store.read import export_user
+from recommender.store.write import erase_user, log_access, log_request, update_user
+
+
+@dataclass(frozen=True)
+class Ask:
+    limit: int = 10
+    domain: str | None = None
+    audience: str = "user"
+    objective: str = "benefit"
+    as_of: datetime | None = None
+    channel: str = "http"
+
+
+def answer(request_id: str, user_id: str) -> RecommendationList:
+    item = Recommendation(
+        rank=1,
+        action=Action("walk", "Walk", "activity"),
+        score=0.5,
+        p_complete=0.25,
+        benefit=1.0,
+        parts=(-1.0, -0.25, 0.125, 0.0, 0.026387711331890),
+        verdict=Verdict.CAUTION,
+        rule_id="knee",
+        reasons=(),
+        propensity=1.0,
+    )
+    alerts = (Alert("bp_crisis", "urgent", "", ""),)
+    return RecommendationList(request_id, user_id, "r1", NOW, False, (item,), alerts, 3)
+
+
+def _fill(engine: Engine) -> None:
+    """Name ann in every table that names users, and bea as well."""
+    add_run(engine, "r0", "ann", "bea")
+    add_run(engine, "r1", "ann", "bea")
+    with writing(engine) as conn:
+        for user_id in ("ann", "bea"):
+            log_request(
+                conn, answer(f"q-{user_id}", user_id), Ask(), [["nap", "withhold", "r", "1", "o1"]]
+            )
+            log_access(conn, NOW, "k", "read", user_id, "http")
+            create_key(conn, "phone", ["read"], user_id, None, NOW)
+            rejected = {"kind": "events", "record": {"user_id": user_id}, "reason": "why"}
+            conn.execute(
+                insert(schema.rejected_records),
+                rejected
+                | {"reason_code": "x", "user_id": user_id, "fingerprint": user_id}
+                | {"rejected_at": NOW},
+            )
+
+
+def _tables_with_a_user(engine: Engine) -> list[str]:
+    with reading(engine) as conn:
+        found = inspect(conn)
+        return [
+            name
+            for name in found.get_table_names()
+            if any(column["name"] == "user_id" for column in found.get_columns(name))
+        ]
+
+
+def _rows_naming(engine: Engine, user_id: str) -> dict[str, int]:
+    """Rows that hold the id anywhere in their text, by table."""
+    counts = {}
+    with reading(engine) as conn:
+        for name in _tables_with_a_user(engine):
+            rows = conn.execute(text(f"SELECT * FROM {name}")).all()
+            counts[name] = sum(user_id in str(tuple(row)) for row in rows)
+    return counts
+
+
+def test_request_is_kept_as_given(seeded: Engine) -> None:
+    with writing(seeded) as conn:
+        log_request(conn, answer("q1", "stranger"), Ask(limit=3, domain="sleep"), [])
+        log_request(conn, answer("q2", "ann"), Ask(as_of=ago(days=1), channel="cli"), [])
+    with reading(seeded) as conn:
+        first, second = conn.execute(
+            schema.requests.select().order_by(schema.requests.c.request_id)
+        ).all()
+    assert (first.user_id, first.run_id, first.item_limit, first.domain) == (
+        "stranger", "r1", 3, "sleep",
+    )  # fmt: skip
+    assert (first.generated_at, first.as_of, second.as_of) == (NOW, NOW, ago(days=1))
+    assert (first.cold_start, first.withheld) == (False, 3)
+    parts = [-1.0, -0.25, 0.125, 0.0, 0.026387711331890]
+    assert first.items == [[1, "walk", 0.5, 0.25, 1.0, *parts, "caution", "knee", 1.0]]
+    assert first.alerts == [["bp_crisis", "urgent"]]
+
+
+def test_profile_changes_field_by_field(seeded: Engine) -> None:
+    patch: dict[str, Any] = {"sex": "male", "attributes": {"diet": None, "pet": "cat"}}
+    with writing(seeded) as conn:
+        changed = update_user(conn, "ann", patch, NOW)
+    assert (changed.sex, changed.birth_date) == (Sex.MALE, date(1960, 2, 29))
+    assert changed.conditions == ("asthma", "knee pain")
+    assert changed.attributes == {"shift_work": True, "pet": "cat"}
+    with reading(seeded) as conn:
+        stamps = dict(
+            conn.execute(text("SELECT user_id, created_at = updated_at FROM users")).all()
+        )
+    assert not stamps["ann"]
+    assert stamps["bea"]
+
+
+def test_profile_that_cannot_change(seeded: Engine) -> None:
+    with writing(seeded) as conn, pytest.raises(NotFoundError):
+        update_user(conn, "nobody", {"sex": "male"}, NOW)
+    with writing(seeded) as conn, pytest.raises(DataError):
+        update_user(conn, "ann", {"user_id": "bea"}, NOW)
+
+
+def test_export_holds_every_row_that_names_the_person(seeded: Engine) -> None:
+    _fill(seeded)
+    with reading(seeded) as conn:
+        export = export_user(conn, "ann")
+    json.dumps(export)
+    assert export.pop("user_id") == "ann"
+    assert sorted(export) == sorted(_tables_with_a_user(seeded))
+    assert {name: len(rows) for name, rows in export.items()} == _rows_naming(seeded, "ann")
+    assert all(export.values())
+    assert "bea" not in str(export)
+    assert export["users"][0]["birth_date"] == "1960-02-29"
+    assert export["events"][0]["occurred_at"].endswith("Z")
+    assert "key_hash" not in export["api_keys"][0]
+
+
+def test_erasure_reaches_everything_of_one_person(seeded: Engine) -> None:
+    _fill(seeded)
+    before = _rows_naming(seeded, "ann")
+    others = _rows_naming(seeded, "bea")
+    assert all(before.values())
+    with writing(seeded) as conn:
+        deleted = erase_user(conn, "ann", NOW, "k", "http")
+    assert deleted == before
+    assert not any(_rows_naming(seeded, "ann").values())
+    assert _rows_naming(seeded, "bea") == others
+    with reading(seeded) as conn:
+        proof = conn.execute(text("SELECT * FROM access_log WHERE operation = 'erase'")).one()
+        assert (proof.key_id, proof.channel) == ("k", "http")
+        assert conn.execute(text("SELECT count(*) FROM actions")).scalar() == 3
+    with writing(seeded) as conn:
+        assert erase_user(conn, "ann", NOW) == {}
+
+
+def test_actions_are_kept_by_their_events(seeded: Engine) -> None:
+    with pytest.raises(Exception, match=r"(?i)foreign key"), writing(seeded) as conn:
+        conn.execute(schema.actions.delete().where(schema.actions.c.action_id == "walk"))
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("users", user_row("x", sex="f")),
+        ("actions", action_row("x", effort=6)),
+        ("actions", action_row("x", minutes=-1)),
+        ("access_log", {"at": NOW, "operation": "peek", "user_id": "x", "channel": "http"}),
+    ],
+)
+def test_database_refuses_what_breaks_its_rules(engine: Engine, table: str, row: Any) -> None:
+    with pytest.raises(Exception, match=f"ck_{table}_"), writing(engine) as conn:
+        conn.execute(insert(schema.metadata.tables[table]), row)
