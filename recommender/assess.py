@@ -1,0 +1,83 @@
+"""What one run says about some people: scores, benefit and verdicts, always together.
+
+Nightly scores, live answers, the ranking endpoint and the command line all come through
+``Assessor.assess``, so no path can show a score without the guardrails' verdict on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.benefit import Benefits, expected_gain
+from recommender.dataset import BoolArray, FloatArray, Records
+from recommender.domain import VERDICT_CODES, Audience, Catalogue, MetricsList, Objective, Verdict
+from recommender.guardrails.check import Decisions, Guard
+from recommender.guardrails.rules import Rules
+from recommender.models.hybrid import HybridModel
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything known about every action for some people.
+
+    Attributes
+    ----------
+    parts
+        Log-odds parts in the order of ``columns.PARTS``, shape [n_users, n_actions, 5].
+    p_complete, benefit
+        Shape [n_users, n_actions].
+    decisions
+        The guardrails' verdicts, rules and alerts.
+    """
+
+    parts: FloatArray
+    p_complete: FloatArray
+    benefit: FloatArray
+    decisions: Decisions
+
+    def score(self, objective: Objective) -> FloatArray:
+        """What a list is ordered by, shape [n_users, n_actions], 0 to 1."""
+        if objective is Objective.COMPLETION:
+            return self.p_complete
+        return expected_gain(self.p_complete, self.benefit)
+
+    @property
+    def withheld(self) -> BoolArray:
+        """Which actions must not be shown, shape [n_users, n_actions]."""
+        held: BoolArray = self.decisions.verdict == VERDICT_CODES[Verdict.WITHHOLD]
+        return held
+
+
+class Assessor:
+    """A trained model and the guardrails, aligned to one catalogue.
+
+    Parameters
+    ----------
+    model
+        Any published run's model; new actions are scored by their attributes.
+    rules, metrics, catalogue
+        Today's, whatever the run was trained with.
+    """
+
+    def __init__(
+        self, model: HybridModel, rules: Rules, metrics: MetricsList, catalogue: Catalogue
+    ) -> None:
+        self.model = model.aligned_to(catalogue, metrics)
+        self.guard = Guard(rules, catalogue, metrics)
+        self.benefits = Benefits(catalogue, metrics)
+        self.catalogue = catalogue
+        self.metrics = metrics
+        self.active = np.array([not action.retired for action in catalogue.actions], dtype=bool)
+        self.domains = tuple(action.domain for action in catalogue.actions)
+
+    def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:
+        """Assess every action for every user of ``records`` as of an instant."""
+        parts = self.model.score(records, as_of)
+        return Assessment(
+            parts=parts,
+            p_complete=1.0 / (1.0 + np.exp(-parts.sum(axis=-1))),
+            benefit=self.benefits.benefit(records.observations, len(records.users), as_of),
+            decisions=self.guard.decide(records, as_of, audience),
+        )

@@ -1,0 +1,73 @@
+"""Whether a freshly trained run may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Figures = Mapping[str, float]
+
+MARGIN_SE = 1.645
+"""How many standard errors worse a candidate must be before chance is ruled out (one side, 5 %)."""
+LARGEST_LOSS = 0.02
+"""Relative loss that is too much even where chance can't be ruled out."""
+LARGEST_CALIBRATION_ERROR = 0.10
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """Outcome: ``reasons`` is empty where the candidate may be published."""
+
+    reasons: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True if nothing speaks against publishing."""
+        return not self.reasons
+
+
+def decide(candidate: Figures, published: Figures | None) -> GateDecision:
+    """Compare a candidate with popularity and with the published run.
+
+    Parameters
+    ----------
+    candidate
+        Held-out figures of this run: ``hybrid_log_loss``, ``popularity_log_loss``,
+        ``log_loss_gain_se`` (standard error of the mean difference popularity - hybrid over
+        people), ``hybrid_ndcg_at_10``, ``popularity_ndcg_at_10``, ``hybrid_ece``. Empty if
+        there was too little data to hold any out.
+    published
+        The same of the run in force, each measured on its own last days, or None.
+
+    Notes
+    -----
+    Two runs' held-out days differ, and the newer days may simply be harder. So each run is
+    compared by its gain over popularity on its own days, which cancels most of that.
+    """
+    if not candidate:
+        return GateDecision(())
+    reasons = []
+    worse = candidate["hybrid_log_loss"] - candidate["popularity_log_loss"]
+    chance = MARGIN_SE * candidate.get("log_loss_gain_se", 0.0)
+    if worse > min(max(chance, 0.0), LARGEST_LOSS * candidate["popularity_log_loss"]) and worse > 0:
+        reasons.append(
+            f"log loss on held-out days {candidate['hybrid_log_loss']:.4f} is worse than "
+            f"popularity's {candidate['popularity_log_loss']:.4f}"
+        )
+    if candidate["hybrid_ece"] > LARGEST_CALIBRATION_ERROR:
+        reasons.append(
+            f"calibration error on held-out days {candidate['hybrid_ece']:.3f} is above "
+            f"{LARGEST_CALIBRATION_ERROR}"
+        )
+    if published:
+        lost = _gain(published) - _gain(candidate)
+        if lost > max(LARGEST_LOSS, chance / candidate["popularity_log_loss"]):
+            reasons.append(
+                f"gain over popularity fell from {_gain(published):.1%} to {_gain(candidate):.1%}"
+            )
+    return GateDecision(tuple(reasons))
+
+
+def _gain(figures: Figures) -> float:
+    """Share of popularity's log loss that the hybrid removes."""
+    return 1.0 - figures["hybrid_log_loss"] / figures["popularity_log_loss"]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.dataset import Events
+from recommender.domain import EVENT_CODES, Action, Catalogue
+from recommender.ranking import resting, varied_order
+
+DAY = 86_400.0
+NOW = 1_700_000_000.0
+CATALOGUE = Catalogue(
+    (
+        Action("daily", "Daily", "sleep"),
+        Action("weekly", "Weekly", "sleep", repeat_after_days=7),
+    )
+)
+
+
+def _one_event(action: int, kind: str, days_ago: float) -> Events:
+    return Events(
+        user=np.zeros(1, np.int32),
+        action=np.array([action], np.int32),
+        kind=np.array([EVENT_CODES[kind]], np.int8),
+        at=np.array([NOW - days_ago * DAY]),
+        request=np.array([-1]),
+        propensity=np.array([np.nan]),
+        value=np.array([np.nan]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "days_ago", "rests"),
+    [
+        (1, "complete", 6.9, True),
+        (1, "complete", 7.1, False),
+        (0, "complete", 0.1, False),
+        (0, "dismiss", 29.9, True),
+        (0, "dismiss", 30.1, False),
+        (0, "snooze", 2.9, True),
+        (0, "snooze", 3.1, False),
+        (0, "view", 0.1, False),
+        (0, "dismiss", -0.1, False),  # not yet happened as of the answer's instant
+    ],
+)
+def test_what_rests_and_for_how_long(
+    action: int, kind: str, days_ago: float, rests: bool
+) -> None:
+    found = resting(
+        _one_event(action, kind, days_ago),
+        CATALOGUE,
+        NOW,
+        dismiss_rest_days=30.0,
+        snooze_rest_days=3.0,
+    )
+    assert found[action] == rests
+    assert not found[1 - action]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from(["sleep", "social", "stress"])),
+        min_size=1,
+        max_size=30,
+    ),
+    st.floats(0.1, 1.0),
+)
+def test_the_order_is_that_of_greedy_picking(
+    scored: list[tuple[float, str]], variety: float
+) -> None:
+    scores = np.array([score for score, _ in scored])
+    domains = [domain for _, domain in scored]
+    left, picked, seen = list(range(len(scores))), [], dict.fromkeys(domains, 0)
+    while left:
+        worth = [scores[i] * variety ** seen[domains[i]] for i in left]
+        best = left[int(np.argmax(worth))]
+        picked.append(scores[best] * variety ** seen[domains[best]])
+        seen[domains[best]] += 1
+        left.remove(best)
+    order = varied_order(scores, domains, variety)
+    counts = dict.fromkeys(domains, 0)
+    ours = []
+    for place in order:
+        ours.append(scores[place] * variety ** counts[domains[place]])
+        counts[domains[place]] += 1
+    assert sorted(order.tolist()) == list(range(len(scores)))
+    assert ours == pytest.approx(picked, abs=1e-12)
