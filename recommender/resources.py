@@ -1,4 +1,4 @@
-"""Where the files shipped with the product are: beside the code in a wheel, else in the checkout."""
+"""Where shipped files are: beside the code in a wheel, else in the checkout."""
 
 from __future__ import annotations
 

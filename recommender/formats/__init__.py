@@ -1,0 +1,1 @@
+"""Readers of files: one a format, each streaming records in bounded memory."""

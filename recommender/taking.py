@@ -1,0 +1,152 @@
+"""One chunk of records through the checks and into the store, inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from recommender import columns
+from recommender.catalogue import load_tags
+from recommender.domain import MetricsList
+from recommender.formats.chunk import Chunk
+from recommender.intake.actions import check_actions, with_retirement
+from recommender.intake.checked import KEY_COLUMNS, Checked, Refused
+from recommender.intake.events import check_events
+from recommender.intake.latest import latest_of_each
+from recommender.intake.observations import check_observations
+from recommender.intake.report import IngestReport, Rejection
+from recommender.intake.users import check_users, merge_profiles
+from recommender.store import take
+from recommender.store.engine import Connection
+from recommender.store.quarantine import RejectedRecord, keep_rejected, release
+
+
+@dataclass(frozen=True)
+class Session:
+    """What stays the same for all records of one call.
+
+    Attributes
+    ----------
+    kind
+        ``users``, ``actions``, ``events`` or ``observations``.
+    source
+        File or path the records come by; stands beside those that are rejected.
+    """
+
+    kind: str
+    metrics: MetricsList
+    now: datetime
+    source: str
+
+
+def take_chunk(
+    conn: Connection,
+    session: Session,
+    chunk: Chunk,
+    origin: Sequence[RejectedRecord] | None = None,
+) -> IngestReport:
+    """Check a chunk, store what is good and put the rest into quarantine.
+
+    Parameters
+    ----------
+    origin
+        The chunk's records as the quarantine has them, when they come from there.
+
+    Raises
+    ------
+    MalformedFileError
+        The chunk is from a file that lacks a required column.
+    """
+    checked = _checked(conn, session, chunk)
+    report = _stored(conn, session, checked.rows)
+    own_ids = checked.rows.column(KEY_COLUMNS[session.kind])
+    up_to = origin[-1].rejected_id if origin else None
+    release(conn, session.kind, own_ids, up_to)
+    lasting = _not_taken_later(checked, own_ids)
+    keep_rejected(conn, [_rejected(session, each, origin) for each in lasting], session.now)
+    return replace(
+        report,
+        rejected=tuple(_rejection(session, chunk, each, origin) for each in checked.refused),
+        rejected_count=len(checked.refused),
+        ignored_columns=checked.ignored,
+    )
+
+
+def _checked(conn: Connection, session: Session, chunk: Chunk) -> Checked:
+    if session.kind == "events":
+        return check_events(chunk, session.source, take.action_ids(conn), session.now)
+    if session.kind == "observations":
+        return check_observations(chunk, session.source, session.metrics, session.now)
+    if session.kind == "users":
+        return check_users(chunk, session.source, session.now)
+    return check_actions(chunk, session.source, session.metrics.names, load_tags())
+
+
+def _stored(conn: Connection, session: Session, rows: pa.Table) -> IngestReport:
+    if session.kind == "users":
+        return _stored_profiles(conn, rows, session.now)
+    created = 0
+    if session.kind == "actions":
+        stored = take.stored_retirements(conn, rows.column(columns.ACTION_ID))
+        rows = with_retirement(rows, stored, session.now)
+    elif rows.num_rows:
+        created = take.create_users(conn, rows.column(columns.USER_ID), session.now)
+    latest = latest_of_each(rows, KEY_COLUMNS[session.kind])
+    taken = take.put_rows(conn, session.kind, latest.rows, session.now)
+    return IngestReport(
+        accepted=taken.new,
+        duplicates=taken.same + latest.same,
+        corrected=taken.corrected + latest.corrected,
+        created_users=created,
+    )
+
+
+def _stored_profiles(conn: Connection, rows: pa.Table, now: datetime) -> IngestReport:
+    stored = take.stored_users(conn, rows.column(columns.USER_ID))
+    merged = merge_profiles(rows, stored)
+    take.put_rows(conn, "users", merged.rows, now)
+    return IngestReport(merged.new, merged.same, merged.corrected)
+
+
+def _not_taken_later(checked: Checked, own_ids: pa.ChunkedArray) -> list[Refused]:
+    """Refused records but those whose id a later record of the chunk brought in good order."""
+    if not checked.refused:
+        return []
+    ids = {record.record_id for record in checked.refused}
+    last_taken = {
+        own_id: place
+        for own_id, place in zip(own_ids.to_pylist(), checked.places.tolist(), strict=True)
+        if own_id in ids
+    }
+    return [
+        record
+        for record in checked.refused
+        if record.record_id is None or last_taken.get(record.record_id, -1) < record.row
+    ]
+
+
+def _rejected(
+    session: Session, refused: Refused, origin: Sequence[RejectedRecord] | None
+) -> RejectedRecord:
+    before = origin[refused.row] if origin else None
+    return RejectedRecord(
+        kind=session.kind,
+        record=before.record if before else refused.record,
+        reason_code=refused.code.value,
+        reason=refused.reason,
+        record_id=refused.record_id,
+        user_id=refused.user_id,
+        source=before.source if before else session.source,
+        fingerprint=before.fingerprint if before else None,
+    )
+
+
+def _rejection(
+    session: Session, chunk: Chunk, refused: Refused, origin: Sequence[RejectedRecord] | None
+) -> Rejection:
+    number = origin[refused.row].rejected_id if origin else None
+    index = chunk.first + refused.row if number is None else number
+    return Rejection(index, refused.code.value, refused.reason, session.source)
