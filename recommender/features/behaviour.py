@@ -1,0 +1,204 @@
+"""What a person did, counted strictly before given instants.
+
+Counts stand at three levels: with one action, with the actions of one domain, and overall, over
+windows that end at the instant. The same function serves past impressions, where the instant is
+the impression's own, and candidates, where it is now. A count of nothing is 0, so that whoever
+did nothing has no behaviour part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recommender.dataset import AnyIntArray, Events, FloatArray, Int32Array, IntArray
+from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
+
+MEMORY_DAYS = 400.0
+"""Behaviour older than this counts as if it were this old."""
+
+_KINDS = ("impressions", "completions", "engagements", "dismissals", "ratings")
+_WINDOWS = {"last_days": 2.0, "recent": 7.0, "month": 28.0, "all": MEMORY_DAYS}
+_ACTION = tuple(
+    f"{window}_{kind}"
+    for kind, windows in (
+        ("impressions", ("last_days", "recent", "month", "all")),
+        ("completions", ("last_days", "recent", "month", "all")),
+        ("engagements", ("recent", "all")),
+        ("dismissals", ("recent", "all")),
+        ("ratings", ("all",)),
+    )
+    for window in windows
+)
+_DOMAIN = (
+    "recent_impressions",
+    "recent_completions",
+    "all_impressions",
+    "all_completions",
+    "all_dismissals",
+)
+_USER = (
+    "recent_impressions",
+    "recent_completions",
+    "all_impressions",
+    "all_completions",
+    "all_dismissals",
+)
+RATE_NAMES = {"action": 3.0, "domain": 5.0, "user": 10.0}
+"""Levels that also get a completion rate, with the impressions it is shrunk by."""
+
+
+def names(level: str) -> tuple[str, ...]:
+    """Names of a level's features (``action``, ``domain`` or ``user``), in order."""
+    counted = {"action": _ACTION, "domain": _DOMAIN, "user": _USER}[level]
+    return tuple(f"behaviour:{level}:{name}" for name in (*counted, "completion_rate"))
+
+
+def _columns(counted: tuple[str, ...]) -> IntArray:
+    windows, kinds = list(_WINDOWS), len(_KINDS)
+    pairs = [
+        (windows.index(window), _KINDS.index(kind))
+        for window, kind in (
+            next((w, name[len(w) + 1 :]) for w in windows if name.startswith(w + "_"))
+            for name in counted
+        )
+    ]
+    return np.array([window * kinds + kind for window, kind in pairs], np.int64)
+
+
+_COLUMNS = {"action": _columns(_ACTION), "domain": _columns(_DOMAIN), "user": _columns(_USER)}
+_ALL_IMPRESSIONS = _columns(("all_impressions",))[0]
+_ALL_COMPLETIONS = _columns(("all_completions",))[0]
+_WINDOW_MS = np.array([days * SECONDS_PER_DAY * 1000 for days in _WINDOWS.values()], np.int64)
+_SPAN_MS = int((MEMORY_DAYS + 1) * SECONDS_PER_DAY * 1000)
+_KIND_OF = np.zeros((len(EVENT_CODES), len(_KINDS)))
+for _name, _place in (
+    ("impression", 0), ("complete", 1), ("view", 2), ("accept", 2), ("dismiss", 3), ("snooze", 3),
+):  # fmt: skip
+    _KIND_OF[EVENT_CODES[_name], _place] = 1.0
+_RATE = EVENT_CODES["rate"]
+
+
+@dataclass(frozen=True)
+class History:
+    """Events keyed by group and time, ready to be counted.
+
+    A group is a user with an action, with a domain, or alone.
+
+    Attributes
+    ----------
+    keys
+        Ascending: group times the span plus milliseconds since the memory began.
+    totals
+        Running sums of each kind, of shape [n_keys + 1, n_kinds].
+    began
+        Where the memory begins, seconds since 1970.
+    domain
+        Domain index of each action.
+    """
+
+    keys: IntArray
+    totals: FloatArray
+    began: float
+    domain: Int32Array
+    n_domains: int
+
+    @cached_property
+    def _width(self) -> int:
+        return len(self.domain) + self.n_domains + 1
+
+    def groups(self, level: str, user: IntArray, place: AnyIntArray | int = 0) -> IntArray:
+        """Group numbers of users with an action or domain (``place``), or alone."""
+        first = {"action": 0, "domain": len(self.domain), "user": self._width - 1}[level]
+        return user * self._width + (place + first)
+
+    def clock(self, at: FloatArray) -> IntArray:
+        """Milliseconds since the memory began, cut to it."""
+        since = (at - self.began) * 1000.0
+        return np.minimum(np.maximum(since, 0.0), _SPAN_MS - 2.0).astype(np.int64)
+
+
+def history(events: Events, domain: Int32Array, n_domains: int, as_of: float) -> History:
+    """Key the events up to ``as_of`` by the groups they belong to."""
+    began = as_of - MEMORY_DAYS * SECONDS_PER_DAY
+    empty = History(np.zeros(0, np.int64), np.zeros((1, len(_KINDS))), began, domain, n_domains)
+    user, action = events.user.astype(np.int64), events.action.astype(np.int64)
+    group = np.concatenate(
+        [
+            empty.groups("action", user, action),
+            empty.groups("domain", user, domain[action]),
+            empty.groups("user", user),
+        ]
+    )
+    since = empty.clock(events.at)
+    keys = group * _SPAN_MS + np.concatenate([since, since, since])
+    order = keys.argsort(kind="stable")
+    kinds = _KIND_OF[events.kind]
+    rated = events.kind == _RATE
+    if rated.any():
+        kinds[rated, 4] = np.nan_to_num(events.value[rated] - 3.0)
+    totals = np.zeros((len(keys) + 1, len(_KINDS)))
+    np.cumsum(kinds[order % max(len(events), 1)], axis=0, out=totals[1:])
+    return History(keys[order], totals, began, domain, n_domains)
+
+
+def counts(past: History, group: IntArray, before_ms: IntArray) -> FloatArray:
+    """Count events of each group strictly before each instant.
+
+    Returns
+    -------
+    array of shape [n_queries, n_windows * n_kinds]
+    """
+    start = group * _SPAN_MS
+    edges = np.empty((len(group), 1 + len(_WINDOW_MS)), np.int64)
+    edges[:, 0] = start + before_ms
+    edges[:, 1:] = start[:, None] + np.maximum(before_ms[:, None] - _WINDOW_MS, 0)
+    running = past.totals[past.keys.searchsorted(edges)]
+    width = len(_WINDOWS) * len(_KINDS)
+    return (running[:, :1] - running[:, 1:]).reshape(len(group), width)
+
+
+def features(level: str, counted: FloatArray, rate: float) -> FloatArray:
+    """Turn counts into a level's features, of shape [n_queries, len(names(level))].
+
+    Counts become ``log(1 + n)`` (ratings keep their sign); the completion rate is the log of
+    the shrunk rate over the overall one, 0 where nothing was shown.
+    """
+    chosen = counted[:, _COLUMNS[level]]
+    out = np.empty((len(counted), chosen.shape[1] + 1))
+    np.copysign(np.log1p(np.abs(chosen)), chosen, out=out[:, :-1])
+    strength = RATE_NAMES[level]
+    completed, shown = counted[:, _ALL_COMPLETIONS], counted[:, _ALL_IMPRESSIONS]
+    out[:, -1] = np.log((completed / rate + strength) / (np.maximum(shown, completed) + strength))
+    return out
+
+
+def row_features(
+    past: History, user: IntArray, action: AnyIntArray, at_ms: IntArray, rate: float
+) -> FloatArray:
+    """All three levels for rows of (user, action, instant), levels side by side."""
+    counted = counts(past, row_groups(past, user, action), np.concatenate([at_ms, at_ms, at_ms]))
+    return side_by_side(counted, rate)
+
+
+def row_groups(past: History, user: IntArray, action: AnyIntArray) -> IntArray:
+    """Groups of rows: all with their action, then all with their domain, then all overall."""
+    return np.concatenate(
+        [
+            past.groups("action", user, action),
+            past.groups("domain", user, past.domain[action]),
+            past.groups("user", user),
+        ]
+    )
+
+
+def side_by_side(counted: FloatArray, rate: float) -> FloatArray:
+    """Features of rows from the counts of ``row_groups``, levels side by side."""
+    n = len(counted) // 3
+    by_level = [
+        features(level, counted[i * n : (i + 1) * n], rate)
+        for i, level in enumerate(("action", "domain", "user"))
+    ]
+    return np.concatenate(by_level, axis=1)

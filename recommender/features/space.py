@@ -1,0 +1,212 @@
+"""The user vector: profile and readings as one named, scaled row.
+
+``user_matrix`` is the only way from a record to a vector. Training asks for it at instants in
+the past, nightly scores and live answers now; none of them gets to see a reading after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recommender.dataset import FloatArray, IntArray, Records, take_users
+from recommender.domain import SECONDS_PER_DAY, MetricsList
+from recommender.features import biometrics
+from recommender.features.biometrics import MetricSlots
+from recommender.features.profile import ProfileColumns, fit_columns
+
+SNAPSHOT_DAYS = np.array(
+    [0, 1, 3, 7, 14, 21, 28, 42, 56, 70, 84, 98, 112, 140, 182, 273, 365, 548, 730, 1460, 36500],
+    np.float64,
+)
+"""Ages of the snapshots; an impression sees the latest one at or before it."""
+
+CLIP = 4.0
+SEEN_SHARE = 0.01
+"""A metric, a missing flag or a yes-or-no column needs this share of users to be learned from."""
+
+_CHUNK = 4096
+_SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """How raw columns become the vector: arrays only, learned once per run.
+
+    Attributes
+    ----------
+    mean, scale, knee
+        Of each raw number: centre, spread, and the median after scaling, where the hinge bends.
+    keep
+        Which of [numbers, hinges, missing flags, yes-or-no columns] are in the vector.
+    centre
+        Mean of each kept column, subtracted so that the average person's parts are 0.
+    """
+
+    columns: ProfileColumns
+    slots: MetricSlots
+    mean: FloatArray
+    scale: FloatArray
+    knee: FloatArray
+    keep: IntArray
+    centre: FloatArray
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Feature names, in the order of the vector."""
+        every = _expanded_names(self.columns, self.slots)
+        return tuple(every[place] for place in self.keep)
+
+    @cached_property
+    def n_profile(self) -> int:
+        """How many of the features, the first ones, are of the profile; the rest are readings."""
+        return sum(name.startswith("profile:") for name in self.names)
+
+    def apply(self, numbers: FloatArray, flags: FloatArray) -> FloatArray:
+        """Scale raw columns into vectors, shape [..., n_features]."""
+        return (
+            _expand(numbers, flags, self.mean, self.scale, self.knee)[..., self.keep] - self.centre
+        )
+
+
+def user_matrix(
+    space: FeatureSpace,
+    records: Records,
+    instants: FloatArray,
+    dtype: type[np.float32] | type[np.float64] = np.float64,
+) -> FloatArray:
+    """Vectors of all users as of each instant.
+
+    Parameters
+    ----------
+    instants
+        Seconds since 1970, shape [n_instants].
+    dtype
+        Of the result where there are many users; training saves memory with less precision.
+
+    Returns
+    -------
+    array of shape [n_instants, n_users, n_features]
+        Aligned with ``space.names``.
+    """
+    n = len(records.users)
+    if n <= _CHUNK:
+        return space.apply(*_raw(space.columns, space.slots, records, instants))
+    out: FloatArray = np.empty((len(instants), n, len(space.keep)), dtype)
+    for start in range(0, n, _CHUNK):
+        part = take_users(records, start, min(start + _CHUNK, n))
+        raw = _raw(space.columns, space.slots, part, instants)
+        out[:, start : start + _CHUNK] = space.apply(*raw)
+    return out
+
+
+def fit_space(records: Records, metrics: MetricsList, as_of: float) -> FeatureSpace:
+    """Learn which columns there are and how they are scaled, from everybody as of an instant."""
+    step = max(1, -(-len(records.users) // _SAMPLE))
+    columns = fit_columns(records.users)
+    slots = MetricSlots.of(_seen_metrics(records, metrics), metrics)
+    instants = as_of - np.array([0.0, 28.0]) * SECONDS_PER_DAY
+    parts = [
+        _raw(columns, slots, take_users(records, start, start + _CHUNK // step), instants)
+        for start in range(0, len(records.users), _CHUNK)
+    ]
+    numbers = np.concatenate([part[0].reshape(-1, part[0].shape[-1]) for part in parts])
+    flags = np.concatenate([part[1].reshape(-1, part[1].shape[-1]) for part in parts])
+    mean, scale, knee = _scaling(numbers)
+    every = _expand(numbers, flags, mean, scale, knee)
+    keep = _worth_keeping(every, _expanded_names(columns, slots))
+    return FeatureSpace(columns, slots, mean, scale, knee, keep, every[:, keep].mean(axis=0))
+
+
+def snapshot_of(age_days: FloatArray) -> IntArray:
+    """Place in ``SNAPSHOT_DAYS`` of the latest snapshot at or before each age."""
+    place = np.searchsorted(SNAPSHOT_DAYS, age_days, side="left")
+    return np.minimum(place, len(SNAPSHOT_DAYS) - 1)
+
+
+def _raw(
+    columns: ProfileColumns, slots: MetricSlots, records: Records, instants: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    n = len(records.users)
+    readings = biometrics.summarise(records.observations, n, slots, instants)
+    numbers = columns.numbers(records.users, instants)
+    flat = readings.reshape(len(instants), n, -1)
+    return np.concatenate([numbers, flat], axis=2), columns.flags(records.users, instants)
+
+
+def _number_names(columns: ProfileColumns, slots: MetricSlots) -> tuple[str, ...]:
+    return columns.number_names + tuple(
+        f"biometrics:{metric}:{summary}"
+        for summary in biometrics.SUMMARIES
+        for metric in slots.names
+    )
+
+
+def _expanded_names(columns: ProfileColumns, slots: MetricSlots) -> tuple[str, ...]:
+    numbers = _number_names(columns, slots)
+    stems = tuple(name.removesuffix(":level") for name in numbers)
+    return (
+        *numbers,
+        *(f"{name}:above_median" for name in stems),
+        *(f"{name}:missing" for name in stems),
+        *columns.flag_names,
+    )
+
+
+def _expand(
+    numbers: FloatArray, flags: FloatArray, mean: FloatArray, scale: FloatArray, knee: FloatArray
+) -> FloatArray:
+    z = (numbers - mean) / scale
+    missing = np.isnan(z)
+    z = np.where(missing, 0.0, np.clip(z, -CLIP, CLIP))
+    return np.concatenate([z, np.maximum(z - knee, 0.0), missing, flags], axis=-1)
+
+
+def _scaling(numbers: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    known = ~np.isnan(numbers)
+    count = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, numbers, 0.0)
+    mean = filled.sum(axis=0) / count
+    spread = np.sqrt((np.where(known, numbers - mean, 0.0) ** 2).sum(axis=0) / count)
+    scale = np.where(spread > 1e-9, spread, 1.0)
+    middle = [
+        np.median(numbers[known[:, j], j]) if known[:, j].any() else 0.0
+        for j in range(numbers.shape[1])
+    ]
+    return mean, scale, np.clip((np.array(middle) - mean) / scale, -CLIP, CLIP)
+
+
+def _worth_keeping(every: FloatArray, names: tuple[str, ...]) -> IntArray:
+    """Columns that vary, for enough people, and repeat no earlier column.
+
+    Hinges are for levels and other plain numbers: what is already a distance or a difference
+    has its bend at 0.
+    """
+    derived = tuple(f":{name}:above_median" for name in biometrics.SUMMARIES[1:])
+    bent = tuple(f":{name}" for name in biometrics.SUMMARIES[1:])
+    moved = np.abs(every - np.median(every, axis=0)) > 1e-9
+    share = moved.mean(axis=0) * (every.std(axis=0) > 1e-6)
+    kept: list[int] = []
+    seen: set[bytes] = set()
+    for place, name in enumerate(names):
+        if share[place] < SEEN_SHARE or name.endswith(derived):
+            continue
+        if name.endswith(":missing") and name.removesuffix(":missing").endswith(bent):
+            continue
+        mark = np.round(every[:, place], 6).tobytes()
+        if mark not in seen:
+            seen.add(mark)
+            kept.append(place)
+    kept.sort(key=lambda place: not names[place].startswith("profile:"))
+    return np.array(kept, np.int64)
+
+
+def _seen_metrics(records: Records, metrics: MetricsList) -> tuple[str, ...]:
+    readings, n_metrics = records.observations, len(metrics)
+    key = readings.user.astype(np.int64) * max(n_metrics, 1) + readings.metric
+    first = np.concatenate([[True], key[1:] != key[:-1]]) if len(key) else np.zeros(0, bool)
+    people = np.bincount(readings.metric[first], minlength=n_metrics)
+    enough = people >= max(SEEN_SHARE * len(records.users), 1)
+    return tuple(name for name, seen in zip(metrics.names, enough, strict=True) if seen)

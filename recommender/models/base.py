@@ -1,0 +1,53 @@
+"""What every model offers, and the terms that its scores are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from recommender.dataset import FloatArray, Records
+from recommender.domain import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One addend of a score.
+
+    Attributes
+    ----------
+    part
+        One of ``columns.PARTS``.
+    feature
+        Machine-readable name, such as ``biometrics:systolic_bp:level``, ``profile:sex=female``,
+        ``behaviour:action:recent_impressions`` or ``factor:<action_id>``.
+    value
+        The feature's value as the model saw it (scaled), or 1 where it has none.
+    contribution
+        Its share of the log-odds.
+    """
+
+    part: str
+    feature: str
+    value: float
+    contribution: float
+
+
+class Scorer(Protocol):
+    """A trained model; passes ``tests/contract/test_models.py``."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Actions that scores are aligned with."""
+        ...
+
+    def score(self, records: Records, as_of: float) -> FloatArray:
+        """Log-odds of completing each action if recommended at ``as_of``, as exact parts.
+
+        Nothing recorded after ``as_of`` has any influence, nor has any other user's record.
+
+        Returns
+        -------
+        array of shape [n_users, n_actions, 5]
+            Parts in the order of ``columns.PARTS``; finite; they add up to the log-odds.
+        """
+        ...

@@ -1,0 +1,91 @@
+"""Why a score is what it is: terms that add up to each part exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recommender.columns import PARTS
+from recommender.dataset import FloatArray, IntArray
+from recommender.domain import Catalogue
+from recommender.models.base import Term
+from recommender.models.live import BASE, BEHAVIOUR, BIOMETRICS, FACTOR, PROFILE, View
+from recommender.models.parameters import Parameters, behaviour_names
+
+
+def terms_of(
+    model: Parameters, catalogue: Catalogue, view: View, user: int, actions: Sequence[int]
+) -> list[list[Term]]:
+    """List the terms that are not 0, for each asked action.
+
+    The factor part is shared out among the person's past actions: with ``S`` the covariance of
+    the person's factors, a past row ``e`` contributes ``v_a' S v_e pull_e``.
+    """
+    asked = np.asarray(actions, np.int64)
+    own, shares = _factor_shares(model, view, user, asked)
+    deeds = _deeds(model, view, user, asked)
+    return [
+        [
+            *_feature_terms(model, view, user, action),
+            *_listed(BEHAVIOUR, behaviour_names(), deeds[i], _weights(model, action)[1]),
+            *_factor_terms(catalogue, own, shares[i]),
+        ]
+        for i, action in enumerate(asked.tolist())
+    ]
+
+
+def _weights(model: Parameters, action: int) -> tuple[FloatArray, FloatArray]:
+    n = model.n_features
+    return model.coefficients[action, 1 : 1 + n], model.coefficients[action, 1 + n :]
+
+
+def _feature_terms(model: Parameters, view: View, user: int, action: int) -> list[Term]:
+    names, split = model.space.names, model.space.n_profile
+    weights, vector = _weights(model, action)[0], view.vectors[user]
+    base = Term(PARTS[BASE], "base", 1.0, float(model.coefficients[action, 0]))
+    return [
+        base,
+        *_listed(PROFILE, names[:split], vector[:split], weights[:split]),
+        *_listed(BIOMETRICS, names[split:], vector[split:], weights[split:]),
+    ]
+
+
+def _listed(part: int, names: Sequence[str], values: FloatArray, weights: FloatArray) -> list[Term]:
+    shares = values * weights
+    return [
+        Term(PARTS[part], names[j], float(values[j]), float(shares[j]))
+        for j in np.flatnonzero(shares).tolist()
+    ]
+
+
+def _deeds(model: Parameters, view: View, user: int, asked: IntArray) -> FloatArray:
+    """Behaviour features of one user with the asked actions, shape [n_asked, n_behaviour]."""
+    mine = view.touched_user == user
+    by_action = np.zeros((len(model.domain), view.by_action.shape[1]))
+    by_action[view.touched_action[mine]] = view.by_action[mine]
+    by_user = np.broadcast_to(view.by_user[user], (len(asked), view.by_user.shape[1]))
+    by_domain = view.by_domain[user, model.domain[asked]]
+    return np.concatenate([by_action[asked], by_domain, by_user], axis=1)
+
+
+def _factor_shares(
+    model: Parameters, view: View, user: int, asked: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Past actions of a user and what each adds to the asked ones, [n_asked, n_past]."""
+    mine = view.rows.user == user
+    past = view.rows.action[mine]
+    pulled = model.factors.mean[past] * view.factors.pull[mine, None]
+    reach = model.factors.mean[asked] @ view.factors.covariance[user]
+    own, place = np.unique(past, return_inverse=True)
+    shares = np.zeros((len(own), len(asked)))
+    np.add.at(shares, place, model.trust.factor * (pulled @ reach.T))
+    return own, shares.T
+
+
+def _factor_terms(catalogue: Catalogue, own: IntArray, shares: FloatArray) -> list[Term]:
+    return [
+        Term(PARTS[FACTOR], f"factor:{catalogue.ids[action]}", 1.0, float(share))
+        for action, share in zip(own.tolist(), shares.tolist(), strict=True)
+        if share
+    ]

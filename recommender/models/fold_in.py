@@ -1,0 +1,176 @@
+"""A person's factors, worked out from that person's own record whenever they are needed.
+
+Given the actions' factors, the factors of one user have a Gaussian posterior in closed form
+(see ``regression`` on the bound). Nothing about any user is stored: the nightly scores and a
+live answer run these lines on the same record and get the same numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from recommender.dataset import AnyIntArray, BoolArray, FloatArray, IntArray
+from recommender.models.regression import curvature
+
+ITERATIONS = 3
+_MOST_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Symmetric matrices as their upper triangles, row by row.
+
+    Attributes
+    ----------
+    row, column
+        Of each packed entry.
+    place
+        Packed place of each entry of the full matrix, row by row.
+    times
+        How often each packed entry stands in the full matrix: 1 or 2.
+    """
+
+    row: IntArray
+    column: IntArray
+    place: IntArray
+    times: FloatArray
+
+    @classmethod
+    @cache
+    def of(cls, n: int) -> Packing:
+        """For matrices of n rows."""
+        row, column = np.triu_indices(n)
+        place = np.zeros((n, n), np.int64)
+        place[row, column] = place[column, row] = np.arange(len(row))
+        return cls(row, column, place.ravel(), np.where(row == column, 1.0, 2.0))
+
+    def moments(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
+        """Packed second moments, shape [n_matrices, n_packed]."""
+        moment = mean[:, self.row] * mean[:, self.column]
+        moment += covariance[:, self.row, self.column]
+        return moment
+
+    def full(self, packed: FloatArray) -> FloatArray:
+        """Full matrices, shape [n_matrices, n, n]."""
+        n = round(len(self.place) ** 0.5)
+        return packed[:, self.place].reshape(-1, n, n)
+
+
+@dataclass(frozen=True)
+class ActionFactors:
+    """Factors of all actions.
+
+    Attributes
+    ----------
+    mean
+        Shape [n_actions, n_factors]; the last factor is 1 throughout, the user's own level.
+    second
+        ``E[v v']``, packed (see ``Packing``), shape [n_actions, n_packed].
+    precision
+        Prior precision of a user's factors, shape [n_factors].
+    """
+
+    mean: FloatArray
+    second: FloatArray
+    precision: FloatArray
+
+    @classmethod
+    def of(cls, mean: FloatArray, covariance: FloatArray, precision: FloatArray) -> ActionFactors:
+        """From means [n_actions, n] and covariances [n_actions, n, n]."""
+        return cls(mean, Packing.of(mean.shape[1]).moments(mean, covariance), precision)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Rows to learn from, sorted by user; one entry a row.
+
+    ``completed`` is 0 or 1, ``offset`` the log-odds that the features gave the row.
+    """
+
+    user: AnyIntArray
+    action: AnyIntArray
+    completed: FloatArray
+    weight: FloatArray
+    offset: FloatArray
+
+    def select(self, chosen: BoolArray | slice) -> Outcomes:
+        """Return the chosen rows."""
+        return Outcomes(
+            self.user[chosen],
+            self.action[chosen],
+            self.completed[chosen],
+            self.weight[chosen],
+            self.offset[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class UserFactors:
+    """Posterior of users' factors.
+
+    Attributes
+    ----------
+    mean
+        Shape [n_users, n_factors].
+    covariance
+        Shape [n_users, n_factors, n_factors].
+    pull
+        What each row says, ``kappa - omega * offset``: a user's mean is
+        ``covariance @ sum(pull * v)``, which makes each row's share in a score exact.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    pull: FloatArray
+
+
+def fold_in(rows: Outcomes, n_users: int, factors: ActionFactors) -> UserFactors:
+    """Work out the factors of users from their rows; users without rows get the prior."""
+    n = len(factors.precision)
+    covariance = np.zeros((n_users, n, n))
+    covariance[:] = np.diag(1.0 / factors.precision)
+    out = UserFactors(np.zeros((n_users, n)), covariance, np.zeros(len(rows.user)))
+    for block in _blocks(rows.user):
+        people, mean, covariance, pull = _fold_in(rows.select(block), factors)
+        out.mean[people], out.covariance[people], out.pull[block] = mean, covariance, pull
+    return out
+
+
+def _blocks(user: AnyIntArray) -> list[slice]:
+    """Blocks of rows that bound memory and never part the rows of a user."""
+    if len(user) <= _MOST_ROWS:
+        return [slice(0, len(user))] if len(user) else []
+    edges = np.searchsorted(user, user[::_MOST_ROWS]).tolist()
+    edges = sorted({*edges, len(user)})
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _fold_in(
+    rows: Outcomes, factors: ActionFactors
+) -> tuple[AnyIntArray, FloatArray, FloatArray, FloatArray]:
+    """Users who have rows, their means and covariances, and the rows' pulls."""
+    n = len(factors.precision)
+    starts = np.flatnonzero(np.concatenate([[True], rows.user[1:] != rows.user[:-1]]))
+    people = rows.user[starts]
+    sizes = np.concatenate([starts[1:], [len(rows.user)]]) - starts
+    person = np.arange(len(starts)).repeat(sizes)
+    v, second = factors.mean[rows.action], factors.second[rows.action]
+    m = np.zeros((len(people), n))
+    s = np.zeros((len(people), n, n)) + np.diag(1.0 / factors.precision)
+    kappa = rows.weight * (rows.completed - 0.5)
+    prior, packing = np.diag(factors.precision), Packing.of(n)
+    for _ in range(ITERATIONS):
+        moment = packing.moments(m, s) * packing.times
+        taste = (m[person] * v).sum(axis=1)
+        square = (moment[person] * second).sum(axis=1)
+        c2 = rows.offset * (rows.offset + 2 * taste) + square
+        omega = rows.weight * curvature(np.sqrt(np.maximum(c2, 0.0)))
+        pull = kappa - omega * rows.offset
+        hessian = packing.full(np.add.reduceat(omega[:, None] * second, starts)) + prior
+        s = np.linalg.inv(hessian).astype(np.float64, copy=False)
+        m = (s @ np.add.reduceat(pull[:, None] * v, starts)[:, :, None])[:, :, 0]
+    return people, m, s, pull

@@ -1,0 +1,160 @@
+"""What training rows there are, and how much each part of a model is worth on held-out time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender import quality
+from recommender.columns import PARTS
+from recommender.dataset import FloatArray, Records, until
+from recommender.domain import SECONDS_PER_DAY, Catalogue
+from recommender.features import behaviour
+from recommender.models import popularity
+from recommender.models.live import BEHAVIOUR, look, row_parts
+from recommender.models.opportunities import sampled_opportunities
+from recommender.models.parameters import Parameters, Trust
+from recommender.outcomes import (
+    Impressions,
+    in_blocks,
+    labelled_impressions,
+    unprompted_share,
+)
+
+SHIFT_SPREAD = 0.05
+"""Prior spread of the shift: a fit on the same kind of days should hardly need one."""
+
+_BLOCK_USERS = 1024
+_LEAST_ROWS = 200
+_LEAST_COMPLETED = 20
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows to learn from; ``positives_only`` if they had to be made up from completions."""
+
+    rows: Impressions
+    positives_only: bool
+
+
+def training_rows(records: Records, catalogue: Catalogue, as_of: float, seed: int) -> Labelled:
+    """Impressions with their outcome; where most completions have none, sampled opportunities."""
+    if unprompted_share(records.events, as_of) > 0.5:
+        rows = sampled_opportunities(records, len(catalogue), as_of, seed)
+        return Labelled(rows, True)
+    return Labelled(labelled_impressions(records, catalogue, as_of), False)
+
+
+def choose_cut(rows: Impressions, as_of: float, days: float) -> float | None:
+    """Instant that leaves enough on both sides, or None if there is too little data."""
+    for length in (days, days / 2, 2 * days):
+        cut = as_of - length * SECONDS_PER_DAY
+        later = rows.at > cut
+        sizes = [later.sum(), (~later).sum()]
+        done = [rows.completed[later].sum(), rows.completed[~later].sum()]
+        if min(sizes) >= _LEAST_ROWS and min(done) >= _LEAST_COMPLETED:
+            return float(cut)
+    return None
+
+
+def judge(
+    early: Parameters, records: Records, labelled: Labelled, cut: float, as_of: float
+) -> tuple[Trust, dict[str, float]]:
+    """Learn the trust in each part, and figures of the hybrid beside popularity's.
+
+    Parameters
+    ----------
+    early
+        Trained on what was known at ``cut``.
+    labelled
+        Rows of the whole time; those after the cut are held out.
+    """
+    rows = labelled.rows.select(labelled.rows.at > cut)
+    parts = held_out_parts(early, records, rows, cut, as_of)
+    trust = fit_trust(parts, rows)
+    past = popularity.log_odds_of(labelled.rows.select(labelled.rows.at <= cut), len(early.domain))[
+        rows.action
+    ]
+    return trust, figures(rows, _trusted_sum(parts, trust), past, parts)
+
+
+def held_out_parts(
+    early: Parameters, records: Records, rows: Impressions, cut: float, as_of: float
+) -> FloatArray:
+    """Parts of rows after the cut, shape [n_rows, 5].
+
+    Features see the record as of each row, as a live answer would; factors only what was known
+    at the cut, so that no row's outcome is in its own score.
+    """
+    out = np.empty((len(rows), len(PARTS)))
+    for places, people, mine in in_blocks(records, rows, _BLOCK_USERS):
+        past = behaviour.history(people.events, early.domain, early.n_domains, as_of)
+        deeds = behaviour.row_features(
+            past, mine.user.astype(np.int64), mine.action, past.clock(mine.at), early.rate
+        )
+        out[places, :4] = row_parts(early, people, mine, deeds, as_of)[1]
+        tastes = look(early, until(people, cut), cut).factors.mean
+        out[places, 4] = np.einsum("ij,ij->i", tastes[mine.user], early.factors.mean[mine.action])
+    return out
+
+
+def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.3) -> Trust:
+    """Weights of features, behaviour and factors, and a shift, by penalised logistic regression.
+
+    The penalty pulls the weights towards 1 with a prior spread; none may be negative.
+    """
+    base = parts[:, 0]
+    design = np.stack(
+        [parts[:, 1] + parts[:, 2], parts[:, BEHAVIOUR], parts[:, 4], np.ones(len(base))], axis=1
+    )
+    centre = np.array([1.0, 1.0, 1.0, 0.0])
+    penalty = np.array([spread, spread, spread, SHIFT_SPREAD]) ** -2.0
+    beta = centre.copy()
+    for _ in range(30):
+        p = 1.0 / (1.0 + np.exp(-(base + design @ beta)))
+        gradient = design.T @ (rows.weight * (rows.completed - p)) - penalty * (beta - centre)
+        hessian = (design * (rows.weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
+        free = (beta > 0) | (gradient > 0) | (np.arange(4) == 3)
+        step = np.zeros(4)
+        step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+        new = beta + np.clip(step, -1, 1)
+        new[:3] = np.maximum(new[:3], 0.0)
+        if np.abs(new - beta).max() < 1e-9:
+            break
+        beta = new
+    return Trust(*(float(value) for value in beta))
+
+
+def _trusted_sum(parts: FloatArray, trust: Trust) -> FloatArray:
+    weights = np.array([1.0, trust.features, trust.features, trust.behaviour, trust.factor])
+    return np.asarray(parts @ weights + trust.shift)
+
+
+def figures(
+    rows: Impressions, log_odds: FloatArray, popular: FloatArray, parts: FloatArray
+) -> dict[str, float]:
+    """Log loss, Brier score, calibration error and NDCG@10 of each model on held-out rows."""
+    models = {
+        "hybrid": log_odds,
+        "popularity": popular,
+        "features": parts[:, :4].sum(axis=1),
+        "factors": parts[:, 0] + parts[:, 4],
+    }
+    out: dict[str, float] = {}
+    losses, gains = {}, {}
+    for name, value in models.items():
+        p = 1.0 / (1.0 + np.exp(-value))
+        out[f"{name}_log_loss"] = quality.log_loss(rows.completed, p, rows.weight)
+        out[f"{name}_brier"] = quality.brier(rows.completed, p, rows.weight)
+        out[f"{name}_ece"] = quality.expected_calibration_error(rows.completed, p, rows.weight)
+        people, gains[name] = quality.ndcg_by_user(rows.user, value, rows.completed)
+        out[f"{name}_ndcg_at_10"] = float(gains[name].mean()) if len(people) else 0.0
+        losses[name] = quality.pointwise_log_loss(rows.completed, p) * rows.weight
+    out["log_loss_gain_se"] = quality.clustered_se(
+        rows.user, losses["popularity"] - losses["hybrid"], rows.weight
+    )
+    out["ndcg_gain_se"] = quality.standard_error(gains["hybrid"] - gains["popularity"])
+    out["impressions"] = float(len(rows))
+    out["users"] = float(len(np.unique(rows.user)))
+    return out

@@ -1,0 +1,149 @@
+"""The model: features first, then factors on what they leave unexplained, as one exact sum.
+
+``logit p = base + profile + biometrics + behaviour + factor``. The first four come from
+``feature_model``, the last from ``factors``; ``training`` puts them together and learns on held-out
+time how much to trust each. A score is worked out from the run's parameters and the person's own
+record alone, so live and nightly answers are the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from recommender.columns import PARTS
+from recommender.dataset import FloatArray, Records, take_users
+from recommender.domain import Catalogue, MetricsList
+from recommender.models import state
+from recommender.models.base import Term
+from recommender.models.explain import terms_of
+from recommender.models.live import candidate_parts, look
+from recommender.models.parameters import Parameters
+from recommender.models.state import Arrays
+from recommender.models.training import ModelSettings, learn
+
+__all__ = ["HybridModel", "ModelSettings", "fit"]
+
+_CHUNK_ROWS = 600_000
+"""Scores worked out at once: bounds memory, whatever the batch."""
+
+
+@dataclass(frozen=True)
+class HybridModel:
+    """A trained hybrid, aligned to a catalogue.
+
+    Attributes
+    ----------
+    catalogue
+        The actions, in the order of every score.
+    holdout
+        Figures on held-out time, keys such as ``hybrid_log_loss``; empty if too little data.
+    facts
+        What is worth knowing about the training: data window, counts, settings, seed.
+    """
+
+    catalogue: Catalogue
+    parameters: Parameters
+    holdout: dict[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, records: Records, as_of: float) -> FloatArray:
+        """Log-odds of completing each action if recommended at ``as_of``; see ``base.Scorer``."""
+        n_users, n_actions = len(records.users), len(self.catalogue)
+        step = max(1, _CHUNK_ROWS // max(n_actions, 1) // (4 if self._heavy else 1))
+        if n_users <= step:
+            return candidate_parts(self.parameters, look(self.parameters, records, as_of))
+        out = np.empty((n_users, n_actions, len(PARTS)))
+        for start in range(0, n_users, step):
+            part = take_users(records, start, min(start + step, n_users))
+            view = look(self.parameters, part, as_of)
+            out[start : start + step] = candidate_parts(self.parameters, view)
+        return out
+
+    @property
+    def _heavy(self) -> bool:
+        return self.parameters.positives_only
+
+    def explain(
+        self, records: Records, as_of: float, user: int, actions: Sequence[int]
+    ) -> list[list[Term]]:
+        """Terms of the asked actions' scores for one user.
+
+        Parameters
+        ----------
+        user
+            Index into ``records.users``.
+        actions
+            Indices into the catalogue.
+
+        Returns
+        -------
+        list of lists
+            For each asked action all terms that are not 0; those of a part add up to the part.
+        """
+        alone = take_users(records, user, user + 1)
+        view = look(self.parameters, alone, as_of)
+        return terms_of(self.parameters, self.catalogue, view, 0, actions)
+
+    def aligned_to(self, catalogue: Catalogue, metrics: MetricsList | None = None) -> HybridModel:
+        """Follow another catalogue, and another order of metrics where given.
+
+        Actions that were not learned get what their descriptions suggest.
+        """
+        parameters = self.parameters
+        if catalogue.actions != self.catalogue.actions:
+            parameters = parameters.aligned(self.catalogue, catalogue)
+        if metrics is not None:
+            space = replace(parameters.space, slots=parameters.space.slots.renumbered(metrics))
+            parameters = replace(parameters, space=space)
+        return replace(self, catalogue=catalogue, parameters=parameters)
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run is, as JSON; names no person."""
+        described = state.described(self.parameters, self.catalogue)
+        return {**described, "holdout": dict(self.holdout), "training": dict(self.facts)}
+
+    def arrays(self) -> Arrays:
+        """Every number of the model, by name; nothing about any user."""
+        return state.arrays(self.parameters)
+
+    @classmethod
+    def from_parts(cls, manifest: Mapping[str, Any], arrays: Arrays) -> HybridModel:
+        """Rebuild a model from its manifest and arrays.
+
+        Raises
+        ------
+        DataError
+            If something is missing or does not fit together.
+        """
+        parameters, catalogue = state.restored(manifest, arrays)
+        return cls(catalogue, parameters, dict(manifest["holdout"]), dict(manifest["training"]))
+
+
+def fit(
+    records: Records,
+    catalogue: Catalogue,
+    metrics: MetricsList,
+    as_of: float,
+    *,
+    settings: ModelSettings = ModelSettings(),  # noqa: B008  frozen, so sharing it is safe
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> HybridModel:
+    """Train on everything up to ``as_of``.
+
+    Parameters
+    ----------
+    progress
+        Called with the name of each stage and the share of the work done before it.
+
+    Raises
+    ------
+    NothingToLearnError
+        If nobody was shown, and nobody completed, anything.
+    """
+    learned = learn(records, catalogue, metrics, as_of, settings, seed, progress)
+    return HybridModel(catalogue, learned.parameters, learned.holdout, learned.facts)

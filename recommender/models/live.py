@@ -1,0 +1,211 @@
+"""Scores of some people as of an instant: nightly for thousands, live for one, the same lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.columns import PARTS
+from recommender.dataset import AnyIntArray, Events, FloatArray, IntArray, Records, until
+from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
+from recommender.features import behaviour
+from recommender.features.behaviour import History
+from recommender.features.space import SNAPSHOT_DAYS, snapshot_of, user_matrix
+from recommender.models.fold_in import Outcomes, UserFactors, fold_in
+from recommender.models.parameters import Parameters
+from recommender.outcomes import Impressions, outcomes_of, with_pending_weights
+
+BASE, PROFILE, BIOMETRICS, BEHAVIOUR, FACTOR = range(len(PARTS))
+
+_N_ACTION = len(behaviour.names("action"))
+_N_DOMAIN = len(behaviour.names("domain"))
+_COMPLETE = EVENT_CODES["complete"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the model sees of some people at an instant.
+
+    Attributes
+    ----------
+    vectors
+        User vectors now, shape [n_users, n_features].
+    touched_user, touched_action, by_action
+        Pairs with any behaviour, and their action-level features.
+    by_domain, by_user
+        Features of the other levels, shapes [n_users, n_domains, n] and [n_users, n].
+    rows
+        The person's own past outcomes, which the factors are folded in from.
+    factors
+        The users' factors.
+    """
+
+    vectors: FloatArray
+    touched_user: IntArray
+    touched_action: IntArray
+    by_action: FloatArray
+    by_domain: FloatArray
+    by_user: FloatArray
+    rows: Outcomes
+    factors: UserFactors
+
+
+def look(model: Parameters, records: Records, as_of: float) -> View:
+    """Work out everything the scores of these users depend on."""
+    records = known_by(records, as_of)
+    n_users = len(records.users)
+    rows = own_rows(model, records, as_of)
+    past = behaviour.history(records.events, model.domain, model.n_domains, as_of)
+    pairs = _touched(records.events, len(model.domain))
+    deeds, by_action, by_domain, by_user = _behaviour(model, past, rows, pairs, n_users, as_of)
+    vectors, parts = row_parts(model, records, rows, deeds, as_of)
+    outcomes = Outcomes(
+        rows.user, rows.action, rows.completed.astype(np.float64), rows.weight, parts.sum(axis=1)
+    )
+    return View(
+        vectors,
+        *pairs,
+        by_action,
+        by_domain,
+        by_user,
+        outcomes,
+        fold_in(outcomes, n_users, model.factors),
+    )
+
+
+def known_by(records: Records, as_of: float) -> Records:
+    """Leave out whatever was recorded for later than ``as_of``; usually nothing."""
+    late = (records.events.at > as_of).any() or (records.observations.at > as_of).any()
+    return until(records, as_of) if late else records
+
+
+def own_rows(model: Parameters, records: Records, as_of: float) -> Impressions:
+    """Outcomes that speak about each user's taste, sorted by user."""
+    if not model.positives_only:
+        return with_pending_weights(outcomes_of(records.events, as_of), model.curve, as_of)
+    return with_background(records, len(model.domain), as_of)
+
+
+def with_background(records: Records, n_actions: int, as_of: float) -> Impressions:
+    """Completions, and beside them every action as a weak refusal, once a week of activity."""
+    events = records.events
+    done = np.flatnonzero((events.kind == _COMPLETE) & (events.at <= as_of))
+    active = np.unique(events.user[done])
+    weeks = active_weeks(events, active, as_of)
+    # Refusals stand before all behaviour: what was done must not make its own refusal a surprise.
+    first = events.at[np.searchsorted(events.user, active)]
+    user = np.concatenate([events.user[done], np.repeat(active, n_actions)])
+    order = np.argsort(user, kind="stable")
+    n = len(active) * n_actions
+    every = np.tile(np.arange(n_actions, dtype=np.int32), len(active))
+    weight = np.concatenate([np.ones(len(done)), np.repeat(weeks, n_actions)])
+    at = np.concatenate([events.at[done], np.repeat(first, n_actions)])
+    return Impressions(
+        user[order].astype(np.int32),
+        np.concatenate([events.action[done], every])[order].astype(np.int32),
+        at[order],
+        np.concatenate([np.ones(len(done), bool), np.zeros(n, bool)])[order],
+        weight[order],
+        np.full(len(order), np.nan),
+    )
+
+
+def active_weeks(events: Events, users: AnyIntArray, as_of: float) -> FloatArray:
+    """Weeks from each user's first event to ``as_of``, at least one and at most a year's."""
+    first = events.at[np.searchsorted(events.user, users)]
+    return np.clip((as_of - first) / (7 * SECONDS_PER_DAY), 1.0, 52.0)
+
+
+def row_parts(
+    model: Parameters, records: Records, rows: Impressions, deeds: FloatArray, as_of: float
+) -> tuple[FloatArray, FloatArray]:
+    """User vectors now, [n_users, n_features], and the four feature parts of rows, [n_rows, 4].
+
+    A row sees the readings of the snapshot at or before it, and the behaviour in ``deeds``
+    (see ``behaviour.row_features``).
+    """
+    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY)
+    used = np.bincount(place, minlength=len(SNAPSHOT_DAYS)) > 0
+    used[0] = True
+    taken = np.cumsum(used) - 1
+    vectors = user_matrix(model.space, records, as_of - SNAPSHOT_DAYS[used] * SECONDS_PER_DAY)
+    mine = vectors[taken[place], rows.user]
+    weights = model.coefficients[rows.action]
+    n, split = model.n_features, model.space.n_profile
+    mine *= weights[:, 1 : 1 + n]
+    parts = np.empty((len(rows), 4))
+    parts[:, BASE] = weights[:, 0]
+    parts[:, PROFILE] = mine[:, :split].sum(axis=1)
+    parts[:, BIOMETRICS] = mine[:, split:].sum(axis=1)
+    parts[:, BEHAVIOUR] = np.einsum("ij,ij->i", deeds, weights[:, 1 + n :])
+    return vectors[0], parts
+
+
+def candidate_parts(model: Parameters, view: View) -> FloatArray:
+    """Parts of every action for every user, shape [n_users, n_actions, 5]."""
+    n, split = model.n_features, model.space.n_profile
+    weights = model.coefficients
+    out = np.empty((len(view.vectors), len(weights), len(PARTS)))
+    out[:, :, BASE] = weights[:, 0]
+    out[:, :, PROFILE] = view.vectors[:, :split] @ weights[:, 1 : 1 + split].T
+    out[:, :, BIOMETRICS] = view.vectors[:, split:] @ weights[:, 1 + split : 1 + n].T
+    action, domain, user = _levels(weights[:, 1 + n :])
+    deeds = view.by_user @ user.T
+    deeds += np.einsum("uaj,aj->ua", view.by_domain[:, model.domain], domain)
+    deeds[view.touched_user, view.touched_action] += np.einsum(
+        "ij,ij->i", view.by_action, action[view.touched_action]
+    )
+    out[:, :, BEHAVIOUR] = deeds
+    out[:, :, FACTOR] = model.trust.factor * (view.factors.mean @ model.factors.mean.T)
+    return out
+
+
+def _levels(weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Coefficients of behaviour with the action, with its domain, and overall."""
+    end = _N_ACTION + _N_DOMAIN
+    return weights[:, :_N_ACTION], weights[:, _N_ACTION:end], weights[:, end:]
+
+
+def _touched(events: Events, n_actions: int) -> tuple[IntArray, IntArray]:
+    """Pairs (user, action) that have any event, ascending."""
+    key = np.sort(events.user.astype(np.int64) * n_actions + events.action)
+    if len(key):
+        key = key[np.concatenate([[True], key[1:] != key[:-1]])]
+    return key // max(n_actions, 1), key % max(n_actions, 1)
+
+
+def _behaviour(
+    model: Parameters,
+    past: History,
+    rows: Impressions,
+    touched: tuple[IntArray, IntArray],
+    n_users: int,
+    as_of: float,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Behaviour before each row, and now: with touched actions, in domains, overall.
+
+    All are counted in one go, because a live answer pays for each call and not for its size.
+    """
+    people = np.arange(n_users, dtype=np.int64)
+    places = np.arange(model.n_domains, dtype=np.int64)
+    group = np.concatenate(
+        [
+            behaviour.row_groups(past, rows.user.astype(np.int64), rows.action),
+            past.groups("action", *touched),
+            past.groups("domain", people[:, None], places).ravel(),
+            past.groups("user", people),
+        ]
+    )
+    n = len(rows)
+    # One millisecond on, so that what happened at this very instant counts as past.
+    before = np.full(len(group), past.clock(np.array([as_of]))[0] + 1)
+    before[: 3 * n].reshape(3, n)[:] = past.clock(rows.at)
+    ends = 3 * n + np.cumsum([0, len(touched[0]), n_users * model.n_domains])
+    then, by_action, by_domain, by_user = np.split(behaviour.counts(past, group, before), ends)
+    return (
+        behaviour.side_by_side(then, model.rate),
+        behaviour.features("action", by_action, model.rate),
+        behaviour.features("domain", by_domain, model.rate).reshape(n_users, len(places), -1),
+        behaviour.features("user", by_user, model.rate),
+    )

@@ -1,0 +1,220 @@
+"""Records made ready for learning: design matrices, outcomes and how coefficients are pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.dataset import FloatArray, Int32Array, IntArray, Records
+from recommender.domain import SECONDS_PER_DAY, Catalogue, MetricsList
+from recommender.features import behaviour
+from recommender.features.actions import ActionSpace, fit_action_space
+from recommender.features.space import (
+    SNAPSHOT_DAYS,
+    FeatureSpace,
+    fit_space,
+    snapshot_of,
+    user_matrix,
+)
+from recommender.models.feature_model import Layout, Pooled
+from recommender.models.fold_in import Outcomes
+from recommender.models.parameters import (
+    behaviour_names,
+    coefficient_names,
+    domain_places,
+    own_targets,
+)
+from recommender.models.regression import Float32Array, Rows
+from recommender.models.shared_model import Shared
+from recommender.outcomes import Impressions, in_blocks
+
+_PROFILE, _OTHER_METRIC, _OWN_METRIC, _BASE = range(4)
+_GROUPS = {"profile": _PROFILE, "biometrics": _OTHER_METRIC, "base": _BASE}
+_LEVELS = ("action", "domain", "user")
+_GUESS = np.array([0.005, 0.005, 0.005, 0.5])
+"""Prior guess of each group's variance."""
+
+_LEAST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Naming and scaling, taken from all data.
+
+    Attributes
+    ----------
+    described
+        ``z`` of each action, shape [n_actions, n_z].
+    domains, domain
+        Domain names, and the place of each action's.
+    """
+
+    catalogue: Catalogue
+    space: FeatureSpace
+    action_space: ActionSpace
+    described: FloatArray
+    domains: tuple[str, ...]
+    domain: Int32Array
+
+
+def frame_of(records: Records, catalogue: Catalogue, metrics: MetricsList, as_of: float) -> Frame:
+    """Learn naming and scaling from records as of an instant."""
+    action_space = fit_action_space(catalogue)
+    domains = tuple(sorted({action.domain for action in catalogue.actions}))
+    return Frame(
+        catalogue,
+        fit_space(records, metrics, as_of),
+        action_space,
+        action_space.encode(catalogue.actions),
+        domains,
+        domain_places(domains, catalogue),
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows sorted by user, with views sorted by action for the regressions.
+
+    Attributes
+    ----------
+    order
+        Row of each place in the order by action.
+    starts
+        Where each action's rows begin in that order.
+    vectors, vector
+        User vectors [n_vectors, n_features], and the one of each row in the order by action.
+    behaviour, kept, scale
+        Behaviour before each row in the order by action: the features that vary, over their scale.
+    layout
+        How the coefficients of the user vector are pooled.
+    level
+        Group of each behaviour feature: with the action, the domain or anything.
+    """
+
+    rows: Impressions
+    n_users: int
+    rate: float
+    order: IntArray
+    starts: IntArray
+    vectors: Float32Array
+    vector: IntArray
+    behaviour: Float32Array
+    kept: IntArray
+    scale: FloatArray
+    layout: Layout
+    level: IntArray
+
+    @property
+    def nothing(self) -> FloatArray:
+        """Zero for every row."""
+        return np.zeros(len(self.rows))
+
+    def features(self, offset: FloatArray, variance: FloatArray) -> Rows:
+        """Regression on the user vector, given log-odds from elsewhere (in user order)."""
+        none = np.zeros((len(self.rows), 0), np.float32)
+        return self._rows(self.vectors, none, offset, variance)
+
+    def deeds(self, offset: FloatArray) -> Rows:
+        """Regression on behaviour, given log-odds from elsewhere (in user order)."""
+        none = np.zeros((len(self.vectors), 0), np.float32)
+        return self._rows(none, self.behaviour, offset, self.nothing)
+
+    def _rows(
+        self, vectors: Float32Array, extra: Float32Array, offset: FloatArray, variance: FloatArray
+    ) -> Rows:
+        return Rows(
+            self.starts,
+            self.rows.completed[self.order].astype(np.float64),
+            self.rows.weight[self.order],
+            self.vector,
+            vectors,
+            extra,
+            offset[self.order],
+            variance[self.order],
+        )
+
+    def by_user(self, values: FloatArray) -> FloatArray:
+        """Values in the order by action, back in the order by user."""
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
+    def outcomes(self, offset: FloatArray) -> Outcomes:
+        """Rows for the factors, given the log-odds the features expect (in user order)."""
+        rows = self.rows
+        done = rows.completed.astype(np.float64)
+        return Outcomes(rows.user, rows.action, done, rows.weight, offset)
+
+    def joined(self, features: Pooled, deeds: Shared) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and ``G`` of both regressions, for behaviour as it comes, unscaled."""
+        first, n = features.mean.shape[1], len(behaviour_names())
+        coefficients = np.zeros((len(features.mean), first + n))
+        general = np.zeros((first + n, features.general.shape[1]))
+        coefficients[:, :first], general[:first] = features.mean, features.general
+        coefficients[:, 0] += deeds.mean[0]
+        general[0, 0] += deeds.mean[0]
+        coefficients[:, first + self.kept] = deeds.mean[1:] / self.scale
+        general[first + self.kept, 0] = deeds.mean[1:] / self.scale
+        return coefficients, general
+
+
+def prepare(frame: Frame, records: Records, rows: Impressions, as_of: float) -> Prepared:
+    """Make rows ready; each sees readings and behaviour as they stood before it."""
+    order = np.argsort(rows.action, kind="stable")
+    counts = np.bincount(rows.action, minlength=len(frame.catalogue))
+    rate = float(rows.weight @ rows.completed + 0.5) / float(rows.weight.sum() + 1.0)
+    vectors, vector = _vectors(frame, records, rows, as_of)
+    deeds = _deeds(frame, records, rows, as_of, rate)
+    scale = (
+        np.sqrt((deeds**2).mean(axis=0, dtype=np.float64)) if len(rows) else np.ones(deeds.shape[1])
+    )
+    kept = np.flatnonzero((np.abs(deeds) > 1e-9).sum(axis=0) >= _LEAST_ROWS)
+    names = behaviour_names()
+    return Prepared(
+        rows=rows,
+        n_users=len(records.users),
+        rate=rate,
+        order=order,
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+        vectors=vectors,
+        vector=vector[order],
+        behaviour=(deeds[:, kept] / scale[kept])[order].astype(np.float32),
+        kept=kept,
+        scale=scale[kept],
+        layout=_layout(frame, coefficient_names(frame.space)[: 1 + len(frame.space.keep)]),
+        level=np.array([_LEVELS.index(names[place].split(":")[1]) for place in kept], np.int64),
+    )
+
+
+def _vectors(
+    frame: Frame, records: Records, rows: Impressions, as_of: float
+) -> tuple[Float32Array, IntArray]:
+    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY)
+    used = np.bincount(place, minlength=len(SNAPSHOT_DAYS)) > 0
+    instants = as_of - SNAPSHOT_DAYS[used] * SECONDS_PER_DAY
+    vectors = user_matrix(frame.space, records, instants, np.float32)
+    taken = (np.cumsum(used) - 1)[place]
+    return vectors.reshape(-1, vectors.shape[2]).astype(np.float32, copy=False), taken * len(
+        records.users
+    ) + rows.user
+
+
+def _deeds(
+    frame: Frame, records: Records, rows: Impressions, as_of: float, rate: float
+) -> Float32Array:
+    out = np.empty((len(rows), len(behaviour_names())), np.float32)
+    for places, people, mine in in_blocks(records, rows):
+        past = behaviour.history(people.events, frame.domain, len(frame.domains) + 1, as_of)
+        out[places] = behaviour.row_features(
+            past, mine.user.astype(np.int64), mine.action, past.clock(mine.at), rate
+        )
+    return out
+
+
+def _layout(frame: Frame, names: tuple[str, ...]) -> Layout:
+    family = np.array(
+        [next(g for stem, g in _GROUPS.items() if name.startswith(stem)) for name in names]
+    )
+    own = own_targets(names, frame.catalogue)
+    return Layout(frame.described, np.where(own, _OWN_METRIC, family), family, own, _GUESS)

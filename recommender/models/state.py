@@ -1,0 +1,137 @@
+"""A model taken apart into JSON and arrays, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.domain import Action, Catalogue
+from recommender.errors import DataError
+from recommender.features.actions import ActionSpace
+from recommender.features.biometrics import MetricSlots
+from recommender.features.profile import ProfileColumns
+from recommender.features.space import FeatureSpace
+from recommender.models.fold_in import ActionFactors
+from recommender.models.parameters import Parameters, Trust, coefficient_names
+from recommender.outcomes import DelayCurve
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def described(model: Parameters, catalogue: Catalogue) -> dict[str, Any]:
+    """Everything about a model that is not an array, as JSON."""
+    space = model.space
+    return {
+        "features": list(coefficient_names(space)),
+        "actions": [
+            [action.action_id, action.title, action.domain] for action in catalogue.actions
+        ],
+        "metrics": list(space.slots.names),
+        "columns": {
+            "numeric": list(space.columns.numeric),
+            # pairs, because their order counts and a JSON object has none (JSONB re-orders keys)
+            "levels": [[name, list(levels)] for name, levels in space.columns.levels.items()],
+            "conditions": list(space.columns.conditions),
+        },
+        "action_features": list(model.action_space.names),
+        "domains": list(model.domains),
+        "trust": asdict(model.trust),
+        "factor_variance": model.factor_variance,
+        "rate": model.rate,
+        "curve_rate": model.curve.rate,
+        "positives_only": model.positives_only,
+    }
+
+
+def arrays(model: Parameters) -> Arrays:
+    """Every array of a model, by name."""
+    space, slots = model.space, model.space.slots
+    return {
+        "coefficients": model.coefficients,
+        "general": model.general,
+        "factor_mean": model.factors.mean,
+        "factor_second": model.factors.second,
+        "factor_precision": model.factors.precision,
+        "factor_general": model.factor_general,
+        "domain": model.domain,
+        "delays": model.curve.delays,
+        "mean": space.mean,
+        "scale": space.scale,
+        "knee": space.knee,
+        "keep": space.keep,
+        "centre": space.centre,
+        "metric_slot": slots.slot,
+        "target_low": slots.target_low,
+        "target_high": slots.target_high,
+        "target_scale": slots.target_scale,
+        "action_centre": model.action_space.centre,
+        "action_scale": model.action_space.scale,
+    }
+
+
+def restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catalogue]:
+    """Rebuild parameters and the catalogue they are aligned to (ids, titles and domains only).
+
+    Raises
+    ------
+    DataError
+        If something is missing or does not fit together.
+    """
+    try:
+        model, catalogue = _restored(manifest, a)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"the stored model is incomplete: {error!r}") from error
+    if model.coefficients.shape != (len(catalogue), len(coefficient_names(model.space))):
+        raise DataError("the stored model's coefficients do not fit its actions and features")
+    return model, catalogue
+
+
+def _restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catalogue]:
+    catalogue = Catalogue(tuple(Action(*row) for row in manifest["actions"]))
+    return (
+        Parameters(
+            space=_space(manifest, a),
+            action_space=ActionSpace(
+                tuple(manifest["action_features"]), a["action_centre"], a["action_scale"]
+            ),
+            coefficients=a["coefficients"],
+            general=a["general"],
+            factors=ActionFactors(a["factor_mean"], a["factor_second"], a["factor_precision"]),
+            factor_general=a["factor_general"],
+            factor_variance=float(manifest["factor_variance"]),
+            domains=tuple(manifest["domains"]),
+            domain=a["domain"],
+            rate=float(manifest["rate"]),
+            curve=DelayCurve(float(manifest["curve_rate"]), a["delays"]),
+            trust=Trust(**manifest["trust"]),
+            positives_only=bool(manifest["positives_only"]),
+        ),
+        catalogue,
+    )
+
+
+def _space(manifest: Mapping[str, Any], a: Arrays) -> FeatureSpace:
+    columns = manifest["columns"]
+    return FeatureSpace(
+        ProfileColumns(
+            tuple(columns["numeric"]),
+            {name: tuple(levels) for name, levels in columns["levels"]},
+            tuple(columns["conditions"]),
+        ),
+        MetricSlots(
+            tuple(manifest["metrics"]),
+            a["metric_slot"],
+            a["target_low"],
+            a["target_high"],
+            a["target_scale"],
+        ),
+        a["mean"],
+        a["scale"],
+        a["knee"],
+        np.asarray(a["keep"], np.int64),
+        a["centre"],
+    )
