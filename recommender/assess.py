@@ -16,6 +16,7 @@ from recommender.domain import VERDICT_CODES, Audience, Catalogue, MetricsList, 
 from recommender.guardrails.check import Decisions, Guard
 from recommender.guardrails.rules import Rules
 from recommender.models.hybrid import HybridModel
+from recommender.models.live import View
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Assessment:
         Shape [n_users, n_actions].
     decisions
         The guardrails' verdicts, rules and alerts.
+    view
+        What the scores were worked out from, to explain them; only kept for one person.
     """
 
     parts: FloatArray
     p_complete: FloatArray
     benefit: FloatArray
     decisions: Decisions
+    view: View | None = None
 
     def score(self, objective: Objective) -> FloatArray:
         """What a list is ordered by, shape [n_users, n_actions], 0 to 1."""
@@ -74,10 +78,12 @@ class Assessor:
 
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:
         """Assess every action for every user of ``records`` as of an instant."""
-        parts = self.model.score(records, as_of)
+        view = self.model.view(records, as_of) if len(records.users) == 1 else None
+        parts = self.model.score_view(view) if view else self.model.score(records, as_of)
         return Assessment(
             parts=parts,
             p_complete=1.0 / (1.0 + np.exp(-parts.sum(axis=-1))),
             benefit=self.benefits.benefit(records.observations, len(records.users), as_of),
             decisions=self.guard.decide(records, as_of, audience),
+            view=view,
         )

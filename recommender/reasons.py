@@ -1,21 +1,24 @@
-"""Reasons in words: the terms of a score that moved it most, each with its exact share.
+"""Reasons in words: what moved a score most, each with its exact share.
 
-Terms of one subject (a reading, a profile entry, a past action) are added up and cited once,
-so a contribution is always a sum of terms of the score and never an estimate.
+A contribution is always a sum of terms of the score and never an estimate. What is not known of
+a person moves scores too, but is no reason to give that person: it is never cited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from recommender.dataset import FloatArray
+from recommender.dataset import BoolArray, FloatArray
 from recommender.domain import Action, Audience, Catalogue, MetricsList, Reason
-from recommender.models.base import Term
+from recommender.models.base import Shares
 
 MOST = 3
 LEAST_CONTRIBUTION = 0.02
 """Log-odds below which a term is not worth a person's attention."""
+
+Subject = tuple[str, str]
+"""Part of the score, and what within it."""
 
 _BEHAVIOUR_WORDS: Mapping[str, str] = {
     "action": "How you got on with this one lately",
@@ -34,6 +37,10 @@ class Wording:
         Latest fresh reading of each metric, shape [n_metrics], NaN if unknown.
     needs
         Need of each metric, shape [n_metrics], 0 to 1.
+    measured
+        Whether there is any reading of each metric, however old, shape [n_metrics].
+    has_profile
+        Whether anything is known of the person's profile.
     """
 
     metrics: MetricsList
@@ -41,51 +48,70 @@ class Wording:
     audience: Audience
     readings: FloatArray
     needs: FloatArray
+    measured: BoolArray
+    has_profile: bool
 
 
-def cite(terms: Sequence[Term], action: Action, wording: Wording) -> tuple[Reason, ...]:
-    """Choose and word the reasons of one item.
+def cite_all(
+    shares: Shares, actions: Sequence[Action], wording: Wording
+) -> list[tuple[Reason, ...]]:
+    """Choose and word the reasons of each action; rows of ``shares`` are aligned with them.
 
-    The needs that the action answers come first, then what else raised the score, at most
+    The needs that an action answers come first, then what else raised its score, at most
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
     """
-    shares = _by_subject(terms, wording.audience)
-    answered = [
-        ("biometrics", name)
-        for name in action.targets
-        if name in wording.metrics.index and wording.needs[wording.metrics.index[name]] > 0
+    columns = _citable(shares, wording)
+    return [
+        _cite(_summed(columns, row), action, wording)
+        for row, action in zip(shares.amounts.tolist(), actions, strict=True)
     ]
+
+
+def _citable(shares: Shares, wording: Wording) -> list[tuple[Subject, list[int]]]:
+    """Subjects that may be named, and the columns that belong to each."""
+    columns: dict[Subject, list[int]] = {}
+    for place, (part, subject) in enumerate(shares.subjects):
+        if subject.endswith(":missing"):
+            continue
+        if part == "biometrics" and not _is_measured(subject, wording):
+            continue
+        if part == "profile" and not wording.has_profile:
+            continue
+        if part == "profile" and wording.audience is Audience.USER:
+            subject = "profile"  # its entries may name a disease
+        columns.setdefault((part, subject), []).append(place)
+    return list(columns.items())
+
+
+def _is_measured(metric: str, wording: Wording) -> bool:
+    place = wording.metrics.index.get(metric)
+    return place is not None and bool(wording.measured[place])
+
+
+def _summed(columns: list[tuple[Subject, list[int]]], row: Sequence[float]) -> dict[Subject, float]:
+    return {subject: sum(row[place] for place in places) for subject, places in columns}
+
+
+def _cite(shares: Mapping[Subject, float], action: Action, wording: Wording) -> tuple[Reason, ...]:
     raising = sorted(
-        (key for key, share in shares.items() if share >= LEAST_CONTRIBUTION and key[0] != "base"),
-        key=lambda key: (-shares[key], key),
+        (one for one, share in shares.items() if share >= LEAST_CONTRIBUTION and one[0] != "base"),
+        key=lambda one: (-shares[one], one),
     )
-    chosen = list(dict.fromkeys([*answered, *raising]))[:MOST] or [("base", "base_rate")]
+    chosen = list(dict.fromkeys([*_answered(action, wording), *raising]))[:MOST]
     return tuple(
-        Reason(key[0], key[1], _text(*key, action, wording), shares.get(key, 0.0)) for key in chosen
+        Reason(
+            part, subject, _text(part, subject, action, wording), shares.get((part, subject), 0.0)
+        )
+        for part, subject in chosen or [("base", "base_rate")]
     )
 
 
-def _by_subject(terms: Sequence[Term], audience: Audience) -> dict[tuple[str, str], float]:
-    shares: dict[tuple[str, str], float] = {}
-    for term in terms:
-        key = (term.part, _subject(term, audience))
-        shares[key] = shares.get(key, 0.0) + term.contribution
-    return shares
-
-
-def _subject(term: Term, audience: Audience) -> str:
-    """What a term is about: ``biometrics:systolic_bp:level`` is about ``systolic_bp``.
-
-    A person's profile is one subject to that person: its entries may name a disease.
-    """
-    if term.part == "base":
-        return "base_rate"
-    if term.part == "profile" and audience is Audience.USER:
-        return "profile"
-    _, _, name = term.feature.partition(":")
-    if term.part == "factor":
-        return name
-    return name.partition(":")[0].partition("=")[0]
+def _answered(action: Action, wording: Wording) -> Iterator[Subject]:
+    """Needs that the action answers."""
+    for name in action.targets:
+        place = wording.metrics.index.get(name)
+        if place is not None and wording.needs[place] > 0:
+            yield "biometrics", name
 
 
 def _text(part: str, subject: str, action: Action, wording: Wording) -> str:
@@ -106,14 +132,11 @@ def _text(part: str, subject: str, action: Action, wording: Wording) -> str:
 
 
 def _reading_text(name: str, action: Action, wording: Wording) -> str:
-    place = wording.metrics.index.get(name)
-    if place is None:
-        return "Your readings point this way"
-    metric = wording.metrics.metrics[place]
-    value = wording.readings[place]
+    place = wording.metrics.index[name]
+    metric, value = wording.metrics.metrics[place], wording.readings[place]
     if wording.audience is Audience.CLINICIAN:
         seen = f"{value:g} {metric.unit}" if value == value else "no fresh reading"
         return f"{metric.name}: {seen}"
     if name in action.targets and wording.needs[place] > 0:
-        return f"Your {metric.label} has room to improve, and this can help"
-    return f"Your {metric.label} points this way"
+        return f"There is room for your {metric.label} to improve, and this can help"
+    return f"People whose {metric.label} is like yours tend to do this"

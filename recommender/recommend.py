@@ -16,11 +16,12 @@ import numpy as np
 
 from recommender.assess import Assessment, Assessor
 from recommender.benefit import latest_readings, need
-from recommender.dataset import IntArray, Records
+from recommender.dataset import IntArray, Records, Users
 from recommender.domain import (
     Action,
     Audience,
     Objective,
+    Reason,
     Recommendation,
     RecommendationList,
     Verdict,
@@ -28,7 +29,7 @@ from recommender.domain import (
 from recommender.errors import NotFoundError
 from recommender.published import LiveRun, Published
 from recommender.ranking import resting, varied_order
-from recommender.reasons import Wording, cite
+from recommender.reasons import Wording, cite_all
 from recommender.settings import Settings
 from recommender.store.engine import reading, writing
 from recommender.store.read import load_user_record
@@ -135,11 +136,12 @@ def rank_for(
 
 def is_unknown(records: Records) -> bool:
     """True if nothing at all is known of the (single) person."""
-    users = records.users
-    return not (
-        len(records.events)
-        or len(records.observations)
-        or len(users.condition_user)
+    return not (len(records.events) or len(records.observations) or _has_profile(records.users))
+
+
+def _has_profile(users: Users) -> bool:
+    return bool(
+        len(users.condition_user)
         or users.sex[0]
         or users.born_at[0] == users.born_at[0]
         or any(column[0] is not None for column in users.attributes.values())
@@ -187,12 +189,9 @@ def _items(
     shown: IntArray,
     audience: Audience,
 ) -> tuple[Recommendation, ...]:
-    readings = latest_readings(records.observations, 1, assessor.metrics, at)[0]
-    needs = need(readings, assessor.metrics.metrics)
-    wording = Wording(assessor.metrics, assessor.catalogue, audience, readings, needs)
-    terms = assessor.model.explain(records, at, 0, shown.tolist())
+    reasons = _reasons(assessor, assessment, records, at, shown, audience)
     items = []
-    for rank, (place, its_terms) in enumerate(zip(shown, terms, strict=True), start=1):
+    for rank, (place, why) in enumerate(zip(shown, reasons, strict=True), start=1):
         ranked = _ranked(assessor, assessment, float(scores[place]), int(place))
         items.append(
             Recommendation(
@@ -204,11 +203,34 @@ def _items(
                 parts=ranked.parts,
                 verdict=ranked.verdict,
                 rule_id=ranked.rule_id,
-                reasons=cite(its_terms, ranked.action, wording),
+                reasons=why,
                 propensity=1.0,
             )
         )
     return tuple(items)
+
+
+def _reasons(
+    assessor: Assessor,
+    assessment: Assessment,
+    records: Records,
+    at: float,
+    shown: IntArray,
+    audience: Audience,
+) -> list[tuple[Reason, ...]]:
+    assert assessment.view is not None  # one person was assessed
+    readings = latest_readings(records.observations, 1, assessor.metrics, at)[0]
+    wording = Wording(
+        metrics=assessor.metrics,
+        catalogue=assessor.catalogue,
+        audience=audience,
+        readings=readings,
+        needs=need(readings, assessor.metrics.metrics),
+        measured=np.isin(np.arange(len(assessor.metrics)), records.observations.metric),
+        has_profile=_has_profile(records.users),
+    )
+    shares = assessor.model.shares(assessment.view, 0, shown.tolist())
+    return cite_all(shares, [assessor.catalogue.actions[place] for place in shown], wording)
 
 
 def _ranked(assessor: Assessor, assessment: Assessment, score: float, place: int) -> RankedAction:

@@ -32,6 +32,24 @@ class Term:
     contribution: float
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What each subject adds to some scores of one person.
+
+    Attributes
+    ----------
+    subjects
+        (part, subject): a metric for ``biometrics``, an entry for ``profile``, ``action``,
+        ``domain`` or ``user`` for ``behaviour``, a past action's id for ``factor``. What is there
+        because a value is not known is a subject of its own, ``<name>:missing``.
+    amounts
+        Log-odds, shape [n_actions, n_subjects]; those of a part add up to the part.
+    """
+
+    subjects: tuple[tuple[str, str], ...]
+    amounts: FloatArray
+
+
 class Scorer(Protocol):
     """A trained model; passes ``tests/contract/test_models.py``."""
 

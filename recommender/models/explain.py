@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from recommender.columns import PARTS
 from recommender.dataset import FloatArray, IntArray
 from recommender.domain import Catalogue
-from recommender.models.base import Term
+from recommender.features import behaviour
+from recommender.models.base import Shares, Term
 from recommender.models.live import BASE, BEHAVIOUR, BIOMETRICS, FACTOR, PROFILE, View
 from recommender.models.parameters import Parameters, behaviour_names
 
@@ -33,6 +35,53 @@ def terms_of(
         ]
         for i, action in enumerate(asked.tolist())
     ]
+
+
+def shares_of(
+    model: Parameters, catalogue: Catalogue, view: View, user: int, actions: Sequence[int]
+) -> Shares:
+    """Terms added up by subject, for all asked actions at once."""
+    asked = np.asarray(actions, np.int64)
+    subjects, of_feature = _feature_subjects(model.space.names)
+    n = model.n_features
+    weights = model.coefficients[asked]
+    features = (weights[:, 1 : 1 + n] * view.vectors[user]) @ of_feature
+    deeds = _deeds(model, view, user, asked) * weights[:, 1 + n :]
+    by_level = np.add.reduceat(deeds, _LEVEL_STARTS, axis=1)
+    own, past = _factor_shares(model, view, user, asked)
+    return Shares(
+        (
+            (PARTS[BASE], "base_rate"),
+            *subjects,
+            *_LEVEL_SUBJECTS,
+            *((PARTS[FACTOR], catalogue.ids[action]) for action in own.tolist()),
+        ),
+        np.concatenate([weights[:, :1], features, by_level, past], axis=1),
+    )
+
+
+_LEVELS = ("action", "domain", "user")
+_LEVEL_SUBJECTS = tuple((PARTS[BEHAVIOUR], level) for level in _LEVELS)
+_LEVEL_STARTS = np.cumsum([0, *(len(behaviour.names(level)) for level in _LEVELS[:-1])])
+
+
+@lru_cache(maxsize=4)
+def _feature_subjects(
+    names: tuple[str, ...],
+) -> tuple[tuple[tuple[str, str], ...], FloatArray]:
+    """Subjects of the features, and which feature belongs to which, [n_features, n_subjects]."""
+    of_each = [_subject(name) for name in names]
+    subjects = tuple(dict.fromkeys(of_each))
+    belongs = np.zeros((len(names), len(subjects)))
+    belongs[np.arange(len(names)), [subjects.index(one) for one in of_each]] = 1.0
+    return subjects, belongs
+
+
+def _subject(name: str) -> tuple[str, str]:
+    """``biometrics:systolic_bp:trend`` is about ``systolic_bp``."""
+    part, _, rest = name.partition(":")
+    subject = rest.partition(":")[0].partition("=")[0]
+    return part, f"{subject}:missing" if rest.endswith(":missing") else subject
 
 
 def _weights(model: Parameters, action: int) -> tuple[FloatArray, FloatArray]:

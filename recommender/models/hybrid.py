@@ -18,9 +18,9 @@ from recommender.columns import PARTS
 from recommender.dataset import FloatArray, Records, take_users
 from recommender.domain import Catalogue, MetricsList
 from recommender.models import state
-from recommender.models.base import Term
-from recommender.models.explain import terms_of
-from recommender.models.live import candidate_parts, look
+from recommender.models.base import Shares, Term
+from recommender.models.explain import shares_of, terms_of
+from recommender.models.live import View, candidate_parts, look
 from recommender.models.parameters import Parameters
 from recommender.models.state import Arrays
 from recommender.models.training import ModelSettings, learn
@@ -66,6 +66,18 @@ class HybridModel:
     @property
     def _heavy(self) -> bool:
         return self.parameters.positives_only
+
+    def view(self, records: Records, as_of: float) -> View:
+        """What the model sees of some people at an instant; worked out once for score and why."""
+        return look(self.parameters, records, as_of)
+
+    def score_view(self, view: View) -> FloatArray:
+        """As ``score``, of people looked at already."""
+        return candidate_parts(self.parameters, view)
+
+    def shares(self, view: View, user: int, actions: Sequence[int]) -> Shares:
+        """What each subject adds to the asked actions' scores for one user of the view."""
+        return shares_of(self.parameters, self.catalogue, view, user, actions)
 
     def explain(
         self, records: Records, as_of: float, user: int, actions: Sequence[int]

@@ -1,0 +1,1 @@
+"""The HTTP interface: routes call one flow each; errors become problems in one table."""

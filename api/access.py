@@ -1,0 +1,107 @@
+"""Who asks, and whether they may: keys, their scopes, and the one person a key may be bound to."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import HTTPException
+
+from recommender.store.engine import Engine, reading, writing
+from recommender.store.keys import any_key, find_key, note_use, use_is_noted
+
+TRUST_SECONDS = 0.25
+"""How long what was last seen of a key counts; a revoked one is refused after that."""
+_MOST_REMEMBERED = 1000
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="recommender"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request.
+
+    Attributes
+    ----------
+    key_id
+        The key used; None where no key is configured.
+    user_id
+        The only person the caller may see; None for all.
+    """
+
+    key_id: str | None
+    scopes: frozenset[str]
+    user_id: str | None = None
+
+    def may(self, scope: str) -> bool:
+        """Whether a scope is granted; ``admin`` includes the others."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+ANYONE = Caller(None, frozenset({"admin"}))
+"""Whoever reaches a loopback server that has no key configured."""
+
+
+class Gatekeeper:
+    """Finds out who a caller is.
+
+    Parameters
+    ----------
+    keyless
+        Whether to answer anyone as long as no key was ever made. Only right where nobody but this
+        machine can reach the server.
+    """
+
+    def __init__(
+        self, engine: Engine, *, keyless: bool, trust_seconds: float = TRUST_SECONDS
+    ) -> None:
+        self._engine = engine
+        self._keyless = keyless
+        self._trust_seconds = trust_seconds
+        self._seen: dict[bytes, tuple[float, Caller]] = {}
+        self._lock = threading.Lock()
+
+    def caller(self, authorization: str | None) -> Caller:
+        """Who sent this ``Authorization`` header.
+
+        Raises
+        ------
+        HTTPException
+            401 if a key is needed and none, or a bad one, was given.
+        """
+        kind, _, secret = (authorization or "").partition(" ")
+        given = secret.strip() if kind.lower() == "bearer" else ""
+        # Secrets stay out of memory: what is remembered is their hash.
+        mark = hashlib.sha256(given.encode()).digest()
+        known = self._seen.get(mark)
+        if known is not None and time.monotonic() - known[0] < self._trust_seconds:
+            return known[1]
+        found = self._find(given) if given else self._without_key()
+        self._remember(mark, found)
+        return found
+
+    def _find(self, secret: str) -> Caller:
+        now = datetime.now(UTC)
+        with reading(self._engine) as connection:
+            key = find_key(connection, secret, now)
+        if key is None:
+            raise HTTPException(401, "the key is unknown, expired or revoked", _CHALLENGE)
+        if not use_is_noted(key, now):
+            with writing(self._engine) as connection:
+                note_use(connection, key.key_id, now)
+        return Caller(key.key_id, frozenset(key.scopes), key.user_id)
+
+    def _without_key(self) -> Caller:
+        with reading(self._engine) as connection:
+            needed = any_key(connection)
+        if needed or not self._keyless:
+            raise HTTPException(401, "send a key: Authorization: Bearer …", _CHALLENGE)
+        return ANYONE
+
+    def _remember(self, mark: bytes, caller: Caller) -> None:
+        with self._lock:
+            if len(self._seen) >= _MOST_REMEMBERED:
+                self._seen.clear()
+            self._seen[mark] = (time.monotonic(), caller)

@@ -1,0 +1,133 @@
+"""The application: built once a process, with its state, its routes and its frame."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+
+from recommender import __version__
+from recommender.errors import RecommenderError
+from recommender.knowledge import load_knowledge
+from recommender.published import Published
+from recommender.settings import Settings
+from recommender.store.engine import Engine, connect
+
+from . import errors
+from .access import TRUST_SECONDS, Gatekeeper
+from .deps import State
+from .docs import problems, with_problem_schema
+from .door import KEYLESS
+from .frame import Frame
+from .routes import actions, recommendations, records, runs, status, users
+from .telemetry import Telemetry
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    engine: Engine | None = None,
+    keyless: bool = True,
+    trust_seconds: float = TRUST_SECONDS,
+) -> FastAPI:
+    """Build the application.
+
+    Parameters
+    ----------
+    settings
+        Read from the environment if None.
+    engine
+        An open database to use; the settings' one is opened if None.
+    keyless
+        Whether anyone is answered as long as no key was ever made; pass False where other machines
+        can reach the server.
+    trust_seconds
+        How long a key counts as it was last seen.
+
+    Raises
+    ------
+    StoreError
+        If the database can't be reached.
+    """
+    settings = settings or Settings()
+    state = _state(settings, engine or connect(settings.database_url), keyless, trust_seconds)
+    app = FastAPI(
+        title="recommender",
+        version=__version__,
+        summary="Personalised, safe, explained health recommendations.",
+        docs_url="/docs",
+        redoc_url=None,
+        lifespan=_lifespan,
+        responses=problems(401, 403, 422),
+    )
+    app.state.recommender = state
+    app.add_middleware(Frame, telemetry=state.telemetry)
+    errors.install(app)
+    for module in (recommendations, records, users, actions, runs):
+        app.include_router(module.router, responses=problems(401, 403, 422))
+    app.include_router(status.router)
+    _document(app)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Build the application of a server process: settings, log and door from the environment."""
+    log_to_standard_error()
+    return create_app(keyless=os.environ.get(KEYLESS) == "1")
+
+
+def log_to_standard_error() -> None:
+    """Send the request log to standard error, one JSON line each."""
+    log = logging.getLogger("recommender.http")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: float) -> State:
+    known = load_knowledge()
+    published = Published(engine, known.rules, known.metrics, settings.poll_seconds)
+    return State(
+        settings=settings,
+        engine=engine,
+        published=published,
+        metrics=known.metrics,
+        gatekeeper=Gatekeeper(engine, keyless=keyless, trust_seconds=trust_seconds),
+        telemetry=Telemetry(_run_age(published)),
+    )
+
+
+def _run_age(published: Published) -> Callable[[], float | None]:
+    def seconds() -> float | None:
+        with suppress(RecommenderError):
+            return (datetime.now(UTC) - published.current().run.as_of).total_seconds()
+        return None
+
+    return seconds
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: State = app.state.recommender
+    # The first answer should not have to wait for the model; without one there is nothing to load.
+    with suppress(RecommenderError):
+        state.published.current()
+    yield
+    state.engine.dispose()
+
+
+def _document(app: FastAPI) -> None:
+    """Let the OpenAPI document hold the schema of problems."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return with_problem_schema(plain())
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents

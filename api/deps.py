@@ -1,0 +1,138 @@
+"""What routes are handed: the state of the process, the caller, and the records sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, HTTPException, Path, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from recommender.domain import MetricsList
+from recommender.published import Published
+from recommender.settings import Settings
+from recommender.store.engine import Engine
+
+from .access import Caller, Gatekeeper
+from .frame import NDJSON_TYPES, content_type
+from .telemetry import Telemetry
+
+RECORD_LIMIT = 10_000
+"""Records that one request may carry."""
+USER_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a process holds on to."""
+
+    settings: Settings
+    engine: Engine
+    published: Published
+    metrics: MetricsList
+    gatekeeper: Gatekeeper
+    telemetry: Telemetry
+
+
+async def state_of(request: Request) -> State:
+    """The state of the process."""
+    found: State = request.app.state.recommender
+    return found
+
+
+App = Annotated[State, Depends(state_of)]
+UserId = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["u0000001"])
+]
+
+
+def needs(scope: str, *, bound: bool = False) -> Any:
+    """A dependency that lets callers with a scope through, and gives the caller.
+
+    Parameters
+    ----------
+    bound
+        Whether a key that is bound to one person may pass on a path that does not name that
+        person: where nothing of a person is touched, or the route looks for itself.
+    """
+
+    async def check(request: Request, state: App) -> Caller:
+        caller = state.gatekeeper.caller(request.headers.get("authorization"))
+        if not caller.may(scope):
+            raise HTTPException(403, f"the key lacks the scope {scope}")
+        if caller.user_id is not None and not bound:
+            _only_their_own(caller, request)
+        return caller
+
+    return Depends(check)
+
+
+def _only_their_own(caller: Caller, request: Request) -> None:
+    if request.path_params.get("user_id") != caller.user_id:
+        raise HTTPException(403, "the key is bound to one person")
+
+
+class StrictRequest(Request):
+    """Reads JSON by the letter: no NaN, no half characters, nothing a database would refuse."""
+
+    async def json(self) -> Any:
+        """Parse the body once."""
+        if not hasattr(self, "_parsed"):
+            self._parsed = orjson.loads(await self.body())
+        return self._parsed
+
+
+class StrictRoute(APIRoute):
+    """A route whose body is read by :class:`StrictRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Wrap the handler."""
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            answer: Response = await handler(StrictRequest(request.scope, request.receive))
+            return answer
+
+        return strict
+
+
+async def _raw_body(request: Request) -> bytes:
+    return await request.body()
+
+
+def _records(request: Request, raw: Annotated[bytes, Depends(_raw_body)]) -> list[Any]:
+    """The records of a body: one object, an array, or one object a line."""
+    lines = content_type(request.headers) in NDJSON_TYPES
+    records = _from_lines(raw) if lines else _from_json(raw)
+    if len(records) > RECORD_LIMIT:
+        raise HTTPException(413, f"a request may carry {RECORD_LIMIT:,} records")
+    return records
+
+
+Records = Annotated[list[Any], Depends(_records)]
+
+
+def _from_json(raw: bytes) -> list[Any]:
+    try:
+        sent = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise HTTPException(
+            422, f"the body is not valid JSON: line {error.lineno}, column {error.colno}"
+        ) from None
+    return sent if isinstance(sent, list) else [sent]
+
+
+def _from_lines(raw: bytes) -> list[Any]:
+    records = []
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if line.strip():
+            try:
+                records.append(orjson.loads(line))
+            except orjson.JSONDecodeError as error:
+                raise HTTPException(
+                    422, f"line {number}, column {error.colno} is not valid JSON"
+                ) from None
+    return records

@@ -1,0 +1,137 @@
+"""From errors to RFC 9457 problems: one table, decided here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from recommender.errors import (
+    ConflictError,
+    DataError,
+    LockHeldError,
+    NoPublishedRunError,
+    NotFoundError,
+    NothingToLearnError,
+    NotMigratedError,
+    RecommenderError,
+    SettingsError,
+    StoreError,
+)
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "urn:recommender:problem:"
+
+TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
+    (NotFoundError, 404, "not-found", "There is no such thing"),
+    (ConflictError, 409, "conflict", "That contradicts the state of things"),
+    (LockHeldError, 409, "lock-held", "Another train is at work"),
+    (NoPublishedRunError, 503, "no-published-run", "Nothing is trained yet"),
+    (NotMigratedError, 503, "not-migrated", "The database is not up to date"),
+    (StoreError, 503, "store-unavailable", "The database can't be used"),
+    (DataError, 503, "data-unusable", "What is stored can't be used"),
+    (SettingsError, 500, "settings", "The server is set up wrongly"),
+    (NothingToLearnError, 409, "nothing-to-learn", "There is nothing to learn from"),
+    (RecommenderError, 500, "internal", "Something went wrong"),
+)
+"""Error class -> status, type slug, title; the first that fits counts."""
+
+_BY_STATUS: dict[int, tuple[str, str]] = {
+    400: ("bad-request", "The request can't be read"),
+    401: ("no-key", "A key is needed"),
+    403: ("forbidden", "The key does not allow this"),
+    404: ("not-found", "There is no such thing"),
+    405: ("method-not-allowed", "That method is not offered here"),
+    413: ("too-large", "That is more than a request may carry"),
+    415: ("unsupported-media-type", "That kind of content is not taken"),
+    422: ("invalid-request", "The request can't be used as it is"),
+    500: ("internal", "Something went wrong"),
+}
+"""What the HTTP side decides by itself: status -> type slug, title."""
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    *,
+    kind: tuple[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, Any]] | None = None,
+) -> Response:
+    """Build a problem.
+
+    Parameters
+    ----------
+    kind
+        Type slug and title; those of the status if None.
+    errors
+        The fields at fault, never what they were set to.
+    """
+    slug, title = kind or _BY_STATUS.get(status, (f"status-{status}", HTTPStatus(status).phrase))
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + slug,
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(
+        orjson.dumps(body), status_code=status, headers=headers, media_type=PROBLEM_JSON
+    )
+
+
+def from_error(error: RecommenderError) -> Response:
+    """The problem for one of the product's own errors."""
+    status, slug, title = next(
+        (status, slug, title) for known, status, slug, title in TABLE if isinstance(error, known)
+    )
+    return problem_response(status, str(error), kind=(slug, title))
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an application a problem."""
+    app.add_exception_handler(RecommenderError, _on_own)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+
+
+async def _on_own(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RecommenderError)
+    return from_error(error)
+
+
+async def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_response(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    flaws = [
+        {"field": _field(flaw), "code": flaw["type"], "message": _words(flaw)}
+        for flaw in error.errors()
+    ]
+    return problem_response(422, "some fields can't be used", errors=flaws)
+
+
+def _field(flaw: Mapping[str, Any]) -> str:
+    """Where the fault is; the name of a field we do not know is the sender's and is left out."""
+    place = [part for part in flaw["loc"] if isinstance(part, str)]
+    if flaw["type"] == "extra_forbidden":
+        place = place[:-1]
+    return ".".join(place[:2])
+
+
+def _words(flaw: Mapping[str, Any]) -> str:
+    if flaw["type"] == "extra_forbidden":
+        return "there is a field here that is not known"
+    if flaw["type"] == "json_invalid":
+        return "the body is not valid JSON"
+    return str(flaw["msg"])

@@ -1,0 +1,135 @@
+"""What goes round every request: a number, limits, a log line, figures, and no leak on a fault."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from datetime import UTC, datetime
+
+import orjson
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import problem_response
+from .telemetry import Telemetry
+
+BODY_LIMIT = 16 * 1024 * 1024
+"""Bytes a request may carry."""
+JSON_TYPE = "application/json"
+NDJSON_TYPES = ("application/x-ndjson", "application/ndjson")
+
+_TOO_LARGE = f"a request may carry {BODY_LIMIT // (1024 * 1024)} MiB; send smaller batches"
+_WRONG_TYPE = (
+    "send Content-Type: application/json, or application/x-ndjson for many records, not compressed"
+)
+_PRIVATE = (b"cache-control", b"private, no-store")
+_LOG = logging.getLogger("recommender.http")
+
+
+class Frame:
+    """ASGI middleware. Paths hold ids of people, so only route templates are logged."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        answer = _Answer(scope, send)
+        try:
+            await (_refusal(scope) or self._app)(scope, _limited(receive), answer.send)
+        except Exception as error:
+            _log_fault(answer.request_id, error)
+            if answer.status is None:
+                fault = problem_response(500, "an unexpected fault; it was logged")
+                await fault(scope, receive, answer.send)
+        finally:
+            self._note(scope, answer, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, answer: _Answer, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        status = answer.status or 499  # the client went away before it was answered
+        self._telemetry.answered(scope["method"], route, status, seconds)
+        if _LOG.isEnabledFor(logging.INFO):
+            entry = {
+                "at": datetime.now(UTC),
+                "request_id": answer.request_id,
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+            }
+            _LOG.info(orjson.dumps(entry).decode())
+
+
+class _Answer:
+    """Adds headers to what is sent and remembers the status."""
+
+    __slots__ = ("_private", "_send", "request_id", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self._private = scope["path"].startswith("/v1/")
+        # A number of our own: one that the client sends could hold anything.
+        self.request_id = os.urandom(8).hex()
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+            message["headers"] = [*headers, _PRIVATE] if self._private else headers
+        await self._send(message)
+
+
+def _refusal(scope: Scope) -> Response | None:
+    """Refuse before reading what is too large or of a kind that no route takes."""
+    if scope["method"] not in ("POST", "PATCH", "PUT"):
+        return None
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        return problem_response(413, _TOO_LARGE)
+    has_body = length not in ("", "0") or "transfer-encoding" in headers
+    plain = headers.get("content-encoding", "identity") == "identity"
+    if has_body and not (plain and content_type(headers) in (JSON_TYPE, *NDJSON_TYPES)):
+        return problem_response(415, _WRONG_TYPE)
+    return None
+
+
+def content_type(headers: Headers) -> str:
+    """The media type sent, without parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _limited(receive: Receive) -> Receive:
+    """Count what arrives: a body sent in chunks declares no length."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > BODY_LIMIT:
+            raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    return counted
+
+
+def _log_fault(request_id: str, error: Exception) -> None:
+    """Log where it happened and of what type; the text of an error may quote a record."""
+    places = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    entry = {"request_id": request_id, "fault": type(error).__name__, "at": places[-12:]}
+    _LOG.error(orjson.dumps(entry).decode())

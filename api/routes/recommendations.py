@@ -1,0 +1,62 @@
+"""The main answer, and the scores behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from recommender.documents import answer_document, ranking_document
+from recommender.domain import Audience, Objective
+from recommender.recommend import Ask, rank_for, recommend_for
+from recommender.store.engine import writing
+from recommender.store.write import log_access
+
+from ..access import Caller
+from ..deps import App, StrictRoute, UserId, needs
+from ..docs import ANSWER_EXAMPLE, problems
+from ..frame import JSON_TYPE
+from ..rendering import as_json
+from ..schemas import AnswerOut, RankIn, RankOut
+
+router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=StrictRoute)
+
+
+# `async`, although the work is not: an answer takes less time than handing it to a thread and
+# back, and a thread pool divides the answers per second by three (docs/http.md has figures).
+@router.get(
+    "/recommendations",
+    response_model=AnswerOut,
+    responses={200: {"content": {JSON_TYPE: {"example": ANSWER_EXAMPLE}}}, **problems(503)},
+    dependencies=[needs("read")],
+)
+async def recommendations(
+    state: App,
+    user_id: UserId,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+    domain: Annotated[str | None, Query(max_length=200)] = None,
+    audience: Audience = Audience.USER,
+    objective: Objective = Objective.BENEFIT,
+) -> Response:
+    """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
+    ask = Ask(limit, domain or None, audience, objective)
+    answer = recommend_for(state.published, user_id, ask, state.settings)
+    return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
+
+
+@router.post("/rank", response_model=RankOut, responses=problems(404, 413, 415, 503))
+def rank(
+    state: App,
+    caller: Annotated[Caller, needs("read")],
+    user_id: UserId,
+    body: RankIn | None = None,
+) -> dict[str, Any]:
+    """Score the asked actions (all if none are named), best first; leaves nothing out."""
+    wish = body or RankIn()
+    ask = Ask(audience=wish.audience, objective=wish.objective, as_of=wish.as_of)
+    live, ranked = rank_for(state.published, user_id, wish.action_ids, ask)
+    with writing(state.engine) as connection:
+        log_access(connection, datetime.now(UTC), caller.key_id, "read", user_id, "http")
+    return {"user_id": user_id, "run_id": live.run.run_id, "items": ranking_document(ranked)}

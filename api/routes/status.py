@@ -1,0 +1,52 @@
+"""For whoever watches over the process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from recommender.store.upgrade import require_current
+
+from ..deps import App
+from ..docs import problems
+from ..door import is_loopback
+from ..schemas import LiveOut, ReadyOut
+
+router = APIRouter(tags=["status"])
+
+
+async def _near_or_key(request: Request, state: App) -> None:
+    if request.client is None or not is_loopback(request.client.host):
+        state.gatekeeper.caller(request.headers.get("authorization"))
+
+
+@router.get("/status/live", response_model=LiveOut)
+async def live() -> dict[str, Any]:
+    """The process is alive."""
+    return {"status": "live"}
+
+
+@router.get(
+    "/status/ready",
+    response_model=ReadyOut,
+    responses=problems(401, 503),
+    dependencies=[Depends(_near_or_key)],
+)
+def ready(state: App) -> dict[str, Any]:
+    """The database answers, is up to date, and a run is published; 503 says what is missing."""
+    require_current(state.engine)
+    return {"status": "ready", "run_id": state.published.current().run.run_id}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **problems(401)},
+    dependencies=[Depends(_near_or_key)],
+)
+def metrics(state: App) -> Response:
+    """Figures for Prometheus."""
+    return Response(state.telemetry.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})

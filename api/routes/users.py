@@ -1,0 +1,68 @@
+"""One person's profile: read, change, export, erase; each leaves a line in the access log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException
+from starlette.responses import Response
+
+from recommender.documents import user_document
+from recommender.people import Asker, change_profile, erase_person, export_person, read_profile
+
+from ..access import Caller
+from ..deps import App, StrictRoute, UserId, needs
+from ..docs import problems
+from ..frame import JSON_TYPE
+from ..rendering import as_json
+from ..schemas import ErasedOut, UserOut, UserPatch
+
+router = APIRouter(
+    prefix="/v1/users/{user_id}",
+    tags=["people"],
+    route_class=StrictRoute,
+    responses=problems(404, 503),
+)
+
+Reader = Annotated[Caller, needs("read")]
+Writer = Annotated[Caller, needs("write")]
+
+
+@router.get("", response_model=UserOut)
+def get_user(state: App, caller: Reader, user_id: UserId) -> dict[str, Any]:
+    """Read a person's profile."""
+    return user_document(read_profile(state.engine, user_id, _asker(caller)))
+
+
+@router.patch("", response_model=UserOut, responses=problems(413, 415))
+def patch_user(state: App, caller: Writer, user_id: UserId, patch: UserPatch) -> dict[str, Any]:
+    """Change the given fields of a profile; attributes are merged."""
+    if patch.birth_date is not None and patch.birth_date > datetime.now(UTC).date():
+        raise HTTPException(422, "birth_date must not be in the future")
+    return user_document(change_profile(state.engine, user_id, patch.given(), _asker(caller)))
+
+
+@router.delete("", response_model=ErasedOut)
+def delete_user(state: App, caller: Writer, user_id: UserId) -> dict[str, Any]:
+    """Erase a person from every table; answers with a receipt."""
+    _admin_or_own(caller)
+    receipt = erase_person(state.engine, user_id, _asker(caller))
+    return {"user_id": user_id, "deleted": receipt}
+
+
+@router.get("/export", responses={200: {"content": {JSON_TYPE: {}}}})
+def get_export(state: App, caller: Reader, user_id: UserId) -> Response:
+    """Everything held on a person, table by table."""
+    _admin_or_own(caller)
+    held = export_person(state.engine, user_id, _asker(caller))
+    return Response(as_json(held), media_type=JSON_TYPE)
+
+
+def _asker(caller: Caller) -> Asker:
+    return Asker(caller.key_id, "http")
+
+
+def _admin_or_own(caller: Caller) -> None:
+    if caller.user_id is None and not caller.may("admin"):
+        raise HTTPException(403, "that needs the scope admin, or a key bound to this person")

@@ -1,0 +1,292 @@
+"""What comes in and goes out over HTTP, field by field."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    field_validator,
+)
+
+from recommender.domain import Audience, Objective, Sex, Verdict
+from recommender.intake.users import spelled_conditions
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("must not hold NUL or half characters")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
+EARLIEST_BIRTH_YEAR = 1900
+Scalar = bool | int | FiniteFloat | Text
+WholeNumber = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EvidenceOut(_Out):
+    """Why an action is in the catalogue."""
+
+    source: str
+    grade: str
+    url: str | None
+    date: str | None
+
+
+class ReasonOut(_Out):
+    """One cited term of a score; ``contribution`` is its exact share of the log-odds."""
+
+    part: Literal["base", "profile", "biometrics", "behaviour", "factor"]
+    feature: str
+    text: str
+    contribution: float
+
+
+class ItemOut(_Out):
+    """One recommended action."""
+
+    rank: Annotated[int, Field(ge=1)]
+    action_id: str
+    title: str
+    domain: str
+    score: Probability
+    p_complete: Annotated[
+        Probability, Field(description="Probability of completing it within 7 days if shown now.")
+    ]
+    benefit: Annotated[
+        Probability, Field(description="How much the person's own readings call for it.")
+    ]
+    verdict: Literal["allow", "caution"]
+    reasons: list[ReasonOut]
+    evidence: list[EvidenceOut]
+    propensity: Annotated[
+        float, Field(gt=0, le=1, description="Probability with which it stands in this list.")
+    ]
+
+
+class AlertOut(_Out):
+    """Something the person should see whatever is recommended."""
+
+    rule_id: str
+    severity: str
+    text: str
+    source: str
+
+
+class AnswerOut(_Out):
+    """Recommendations for one person."""
+
+    request_id: str
+    user_id: str
+    run_id: str
+    generated_at: datetime
+    cold_start: Annotated[bool, Field(description="True if nothing is known of the person.")]
+    items: list[ItemOut]
+    alerts: list[AlertOut]
+    withheld: Annotated[WholeNumber, Field(description="How many actions the guardrails withheld.")]
+
+
+class RankIn(_In):
+    """What to score; nothing given scores every action."""
+
+    action_ids: Annotated[list[Word], Field(max_length=10_000)] | None = None
+    objective: Objective = Objective.BENEFIT
+    audience: Audience = Audience.USER
+    as_of: Annotated[
+        AwareDatetime | None, Field(description="Score from the records up to here.")
+    ] = None
+
+
+class PartsOut(_Out):
+    """The parts of a score; they add up to the log-odds of ``p_complete``."""
+
+    base: float
+    profile: float
+    biometrics: float
+    behaviour: float
+    factor: float
+
+
+class RankedOut(_Out):
+    """One scored action, whatever its verdict."""
+
+    rank: Annotated[int, Field(ge=1)]
+    action_id: str
+    title: str
+    domain: str
+    score: Probability
+    p_complete: Probability
+    benefit: Probability
+    parts: PartsOut
+    verdict: Verdict
+    rule_id: str | None
+
+
+class RankOut(_Out):
+    """Every asked action for one person, best first; nothing is left out."""
+
+    user_id: str
+    run_id: str
+    items: list[RankedOut]
+
+
+class RejectionOut(_Out):
+    """A record that was not taken; ``index`` is its place in what was sent, from zero."""
+
+    index: WholeNumber
+    reason: str
+
+
+class TakenOut(_Out):
+    """What became of the records sent."""
+
+    accepted: WholeNumber
+    duplicates: WholeNumber
+    corrected: WholeNumber
+    rejected: list[RejectionOut]
+
+
+class UserOut(_Out):
+    """A person's profile."""
+
+    user_id: str
+    birth_date: date | None
+    sex: Sex
+    conditions: list[str]
+    attributes: dict[str, Any]
+
+
+class UserPatch(_In):
+    """Fields to change; those left out stay. An attribute set to null is taken away."""
+
+    birth_date: date | None = None
+    sex: Sex | None = None
+    conditions: Annotated[list[Word], Field(max_length=200)] | None = None
+    attributes: (
+        Annotated[
+            dict[Word, Scalar | Annotated[list[Scalar], Field(max_length=200)] | None],
+            Field(max_length=200),
+        ]
+        | None
+    ) = None
+
+    @field_validator("birth_date")
+    @classmethod
+    def _alive(cls, value: date | None) -> date | None:
+        if value is not None and value.year < EARLIEST_BIRTH_YEAR:
+            raise ValueError(f"must not be before {EARLIEST_BIRTH_YEAR}")
+        return value
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, with null as what it means: unknown, none."""
+        nothing: dict[str, Any] = {"sex": Sex.UNKNOWN, "conditions": [], "attributes": {}}
+        changes: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        changes = {name: nothing.get(name) if v is None else v for name, v in changes.items()}
+        if "conditions" in changes:
+            changes["conditions"] = spelled_conditions(changes["conditions"])
+        return changes
+
+
+class ErasedOut(_Out):
+    """Receipt of an erasure: table -> rows erased."""
+
+    user_id: str
+    deleted: dict[str, int]
+
+
+class ActionOut(_Out):
+    """An action of the catalogue, every field."""
+
+    action_id: str
+    title: str
+    domain: str
+    description: str
+    clinician_description: str
+    effort: int | None
+    minutes: float | None
+    targets: list[str]
+    tags: list[str]
+    repeat_after_days: float | None
+    evidence: list[EvidenceOut]
+    attributes: dict[str, Any]
+    retired: bool
+
+
+class ActionPage(_Out):
+    """One page of the catalogue; give ``next`` as ``after`` to go on, null at the end."""
+
+    items: list[ActionOut]
+    next: str | None
+
+
+class RunOut(_Out):
+    """One training."""
+
+    run_id: str
+    status: Literal["training", "trained", "held_back", "failed"]
+    as_of: datetime
+    started_at: datetime
+    finished_at: datetime | None
+    message: str | None
+    published: Annotated[bool, Field(description="True for the run in force.")]
+
+
+class RunsOut(_Out):
+    """All runs, newest first."""
+
+    items: list[RunOut]
+
+
+class PublishedOut(_Out):
+    """A run that has just been put in force."""
+
+    run_id: str
+    publication_id: int
+
+
+class LiveOut(_Out):
+    """The process is alive."""
+
+    status: Literal["live"]
+
+
+class ReadyOut(_Out):
+    """The server can answer."""
+
+    status: Literal["ready"]
+    run_id: str
+
+
+class FlawOut(_Out):
+    """One field at fault."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ProblemOut(_Out):
+    """RFC 9457 problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FlawOut] = []

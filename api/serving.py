@@ -1,0 +1,68 @@
+"""Runs the server: one process or several, on an address that it is safe to listen on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from contextlib import ExitStack
+from types import FrameType
+
+import uvicorn
+
+from recommender.errors import SettingsError
+from recommender.settings import Settings
+from recommender.store.engine import Engine, reading
+from recommender.store.keys import any_key
+
+from .door import KEYLESS, is_loopback
+from .telemetry import SHARED_FOLDER
+
+_SHUTDOWN_SECONDS = 20
+
+
+def refuse_open_door(engine: Engine, host: str) -> None:
+    """Refuse to listen where others can reach us while no key exists.
+
+    Raises
+    ------
+    SettingsError
+        With what to do.
+    """
+    if is_loopback(host):
+        return
+    with reading(engine) as connection:
+        protected = any_key(connection)
+    if not protected:
+        raise SettingsError(
+            f"{host} can be reached from other machines and no key exists yet: run "
+            "`recommender key create --name app --scope read`, or serve on 127.0.0.1"
+        )
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until told to stop (SIGTERM, Ctrl-C); requests under way are finished first."""
+    # uvicorn raises the signal that ended it once more: that is no reason to end badly.
+    signal.signal(signal.SIGTERM, _end_well)
+    with ExitStack() as held:
+        os.environ |= {
+            "RECOMMENDER_DATABASE_URL": settings.database_url,
+            KEYLESS: "1" if is_loopback(host) else "0",
+        }
+        if workers > 1:
+            folder = tempfile.TemporaryDirectory(prefix="recommender-metrics-")
+            os.environ[SHARED_FOLDER] = held.enter_context(folder)
+        # By name, so that what starts the workers need not load the models itself.
+        uvicorn.run(
+            f"{__package__}.app:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+
+
+def _end_well(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

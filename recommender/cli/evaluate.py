@@ -1,0 +1,135 @@
+"""``recommender evaluate``: what the engine is worth on one's own history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from recommender.cli.options import Instant, common_options, example
+from recommender.cli.output import emit, table
+from recommender.cli.progress import stages
+from recommender.cli.session import database, settings
+from recommender.evaluate import DAYS, EvaluationReport, replay_history
+from recommender.knowledge import load_knowledge
+from recommender.leaderboard.board import Line
+from recommender.resampling import Figure
+
+_CATALOGUE = {
+    "ndcg_at_10": "NDCG@10",
+    "recall_at_10": "R@10",
+    "recall_at_20": "R@20",
+    "map": "MAP",
+    "hit_rate_at_10": "hit@10",
+    "corrected_recall_at_10": "R@10 corr.",
+    "coverage": "coverage",
+    "inter_user_distance": "distance",
+    "novelty": "novelty",
+}
+_SHOWN = {
+    "shown_ndcg_at_10": "NDCG@10",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "expected_calibration_error": "calibr. error",
+}
+
+
+@click.command(
+    "evaluate",
+    epilog=example("recommender evaluate --report evaluation.html\nrecommender evaluate --json"),
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write one HTML page."
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(1, 365),
+    default=DAYS,
+    show_default=True,
+    help="Hold out the last days.",
+)
+@click.option("--as-of", type=Instant(), help="Use the records up to here; all if absent.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--quick", is_flag=True, help="Leave out the learning curve.")
+@click.option(
+    "--per-user",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what each person adds to each figure, as CSV.",
+)
+@common_options
+def command(
+    report: Path | None,
+    days: float,
+    as_of: datetime | None,
+    seed: int | None,
+    quick: bool,
+    per_user: Path | None,
+) -> None:
+    """Replay history: train up to a split, judge on the days after it, beside the baselines.
+
+    Nothing is written to the database.
+    """
+    chosen = settings(seed=seed)
+    known = load_knowledge()
+    with database(chosen) as engine, stages() as progress:
+        evaluation = replay_history(
+            engine,
+            metrics=known.metrics,
+            seed=chosen.seed,
+            days=days,
+            as_of=as_of,
+            quick=quick,
+            progress=progress,
+        )
+    found = evaluation.report
+    if per_user is not None:
+        evaluation.people.write(per_user)
+    emit(asdict(found), lambda console: show(console, found))
+
+
+def show(console: Console, found: EvaluationReport) -> None:
+    """Print the leaderboard for people."""
+    seen = found.window
+    console.print(
+        f"Trained on {seen.known_days:.0f} days up to {seen.split_at:%Y-%m-%d %H:%M} UTC, judged "
+        f"on the {seen.days:.0f} days after it: {seen.judged:,} people, "
+        f"{seen.completed_pairs:,} completed actions, {seen.impressions:,} impressions."
+    )
+    console.print(_board("Ranking the whole catalogue", found.leaderboard, _CATALOGUE))
+    if found.prediction is not None:
+        console.print(_board("Predicting what was shown", found.leaderboard, _SHOWN))
+    console.print(_leads(found.leaderboard))
+
+
+def _board(title: str, lines: Sequence[Line], columns: dict[str, str]) -> object:
+    used = {name: head for name, head in columns.items() if any(name in x.figures for x in lines)}
+    heads = {"model": "left", **dict.fromkeys(used.values(), "right")}
+    rows = [[line.label, *(_value(line.figures.get(name)) for name in used)] for line in lines]
+    return table(heads, rows, title)
+
+
+def _leads(lines: Sequence[Line]) -> object:
+    used = ("ndcg_at_10", "shown_ndcg_at_10", "log_loss")
+    names = [name for name in used if name in lines[-1].figures]
+    rows = [
+        [line.label, *(_interval(line.hybrid_minus.get(name)) for name in names)]
+        for line in lines
+        if line.hybrid_minus
+    ]
+    heads = dict.fromkeys((name.replace("_", " ") for name in names), "right")
+    return table({"hybrid minus": "left", **heads}, rows, "Lead of the hybrid, 95 % intervals")
+
+
+def _value(figure: Figure | None) -> object:
+    return None if figure is None else Text(f"{figure.value:.4f}")
+
+
+def _interval(figure: Figure | None) -> object:
+    if figure is None:
+        return None
+    return Text(f"{figure.value:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})")

@@ -1,0 +1,56 @@
+"""``recommender train``: the nightly job, for cron."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+
+from recommender.cli.failures import DONE, HELD_BACK
+from recommender.cli.options import Instant, common_options, example
+from recommender.cli.output import emit
+from recommender.cli.progress import stages
+from recommender.cli.session import database, settings
+from recommender.knowledge import load_knowledge
+from recommender.train import TrainReport, train_and_publish
+
+
+@click.command(
+    "train",
+    epilog=example("recommender train\n15 2 * * * recommender train --json  # in a crontab"),
+)
+@click.option("--as-of", type=Instant(), help="Use the records up to here; now if absent.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--force", is_flag=True, help="Publish whatever the gate says.")
+@common_options
+def command(as_of: datetime | None, seed: int | None, force: bool) -> int:
+    """Train on all records, score everyone, and publish unless it is worse.
+
+    Ends with 4 if the gate kept the old run, with 5 if another train is at work.
+    """
+    chosen = settings(seed=seed)
+    known = load_knowledge()
+    with database(chosen) as engine, stages() as progress:
+        report = train_and_publish(
+            engine,
+            rules=known.rules,
+            metrics=known.metrics,
+            settings=chosen,
+            as_of=as_of,
+            force=force,
+            progress=progress,
+        )
+    emit(asdict(report), lambda console: console.print(train_in_words(report), soft_wrap=True))
+    return DONE if report.published else HELD_BACK
+
+
+def train_in_words(report: TrainReport) -> str:
+    """One line on what a training came to."""
+    done = "published" if report.published else "held back, the old run stays in force:"
+    read = (
+        f"{report.users:,} users, {report.actions:,} actions, {report.events:,} events, "
+        f"{report.observations:,} observations, {report.seconds:.1f} s"
+    )
+    why = f"; the gate said: {'; '.join(report.held_back)}" if report.held_back else ""
+    return f"run {report.run_id} {done} {read}{why}"

@@ -1,0 +1,140 @@
+"""Answers as plain mappings, ready for JSON: the one shape that HTTP and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from recommender.columns import PARTS
+from recommender.domain import (
+    Action,
+    Alert,
+    Evidence,
+    Reason,
+    Recommendation,
+    RecommendationList,
+    User,
+    Verdict,
+)
+
+Document = dict[str, Any]
+
+
+class Scored(Protocol):
+    """An action with its score for one person, whatever its verdict."""
+
+    @property
+    def action(self) -> Action: ...  # noqa: D102
+    @property
+    def score(self) -> float: ...  # noqa: D102
+    @property
+    def p_complete(self) -> float: ...  # noqa: D102
+    @property
+    def benefit(self) -> float: ...  # noqa: D102
+    @property
+    def parts(self) -> tuple[float, ...]: ...  # noqa: D102
+    @property
+    def verdict(self) -> Verdict: ...  # noqa: D102
+    @property
+    def rule_id(self) -> str | None: ...  # noqa: D102
+
+
+def answer_document(answer: RecommendationList) -> Document:
+    """An answer as ``GET /v1/users/{user_id}/recommendations`` gives it."""
+    return {
+        "request_id": answer.request_id,
+        "user_id": answer.user_id,
+        "run_id": answer.run_id,
+        "generated_at": answer.generated_at,
+        "cold_start": answer.cold_start,
+        "items": [_item(item) for item in answer.items],
+        "alerts": [_alert(alert) for alert in answer.alerts],
+        "withheld": answer.withheld,
+    }
+
+
+def ranking_document(ranked: Sequence[Scored]) -> list[Document]:
+    """Scored actions as ``POST /v1/users/{user_id}/rank`` lists them, best first."""
+    return [
+        {
+            "rank": rank,
+            "action_id": item.action.action_id,
+            "title": item.action.title,
+            "domain": item.action.domain,
+            "score": item.score,
+            "p_complete": item.p_complete,
+            "benefit": item.benefit + 0.0,
+            "parts": dict(zip(PARTS, item.parts, strict=True)),
+            "verdict": item.verdict.value,
+            "rule_id": item.rule_id,
+        }
+        for rank, item in enumerate(ranked, start=1)
+    ]
+
+
+def action_document(action: Action) -> Document:
+    """An action of the catalogue with every field."""
+    return {
+        "action_id": action.action_id,
+        "title": action.title,
+        "domain": action.domain,
+        "description": action.description,
+        "clinician_description": action.clinician_description,
+        "effort": action.effort,
+        "minutes": action.minutes,
+        "targets": list(action.targets),
+        "tags": list(action.tags),
+        "repeat_after_days": action.repeat_after_days,
+        "evidence": [_evidence(entry) for entry in action.evidence],
+        "attributes": dict(action.attributes),
+        "retired": action.retired,
+    }
+
+
+def user_document(user: User) -> Document:
+    """A person's profile as stored."""
+    return {
+        "user_id": user.user_id,
+        "birth_date": user.birth_date,
+        "sex": user.sex.value,
+        "conditions": list(user.conditions),
+        "attributes": dict(user.attributes),
+    }
+
+
+def _item(item: Recommendation) -> Document:
+    return {
+        "rank": item.rank,
+        "action_id": item.action.action_id,
+        "title": item.action.title,
+        "domain": item.action.domain,
+        "score": item.score,
+        "p_complete": item.p_complete,
+        "benefit": item.benefit + 0.0,  # never -0.0
+        "verdict": item.verdict.value,
+        "reasons": [_reason(reason) for reason in item.reasons],
+        "evidence": [_evidence(entry) for entry in item.action.evidence],
+        "propensity": item.propensity,
+    }
+
+
+def _reason(reason: Reason) -> Document:
+    return {
+        "part": reason.part,
+        "feature": reason.feature,
+        "text": reason.text,
+        "contribution": reason.contribution,
+    }
+
+
+def _alert(alert: Alert) -> Document:
+    return {
+        "rule_id": alert.rule_id,
+        "severity": alert.severity,
+        "text": alert.text,
+        "source": alert.source,
+    }
+
+
+def _evidence(entry: Evidence) -> Document:
+    return {"source": entry.source, "grade": entry.grade, "url": entry.url, "date": entry.date}

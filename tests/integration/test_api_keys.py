@@ -1,0 +1,199 @@
+"""Who may do what with which key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from recommender.settings import Settings
+from recommender.store.engine import connect, reading, writing
+from recommender.store.keys import create_key, revoke_key
+from recommender.store.queries import run_query
+
+OWN, OTHER = "u0000002", "u0000003"
+MakeKey = Callable[..., tuple[str, dict[str, str]]]
+
+
+@pytest.fixture
+def client(trained_sqlite_url: str) -> Iterator[TestClient]:
+    app = create_app(Settings(database_url=trained_sqlite_url), trust_seconds=0)
+    with TestClient(app, client=("192.0.2.7", 1)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_key(trained_sqlite_url: str) -> Iterator[MakeKey]:
+    engine = connect(trained_sqlite_url)
+
+    def make(*scopes: str, user_id: str | None = None, days: int = 1) -> tuple[str, dict[str, str]]:
+        now = datetime.now(UTC)
+        with writing(engine) as connection:
+            key_id, secret = create_key(
+                connection, "test", scopes, user_id, now + timedelta(days=days), now
+            )
+        return key_id, {"Authorization": f"Bearer {secret}"}
+
+    yield make
+    engine.dispose()
+
+
+def ways(person: str) -> dict[str, tuple[str, str, Any]]:
+    """Every operation of /v1, with a body that is good enough."""
+    return {
+        "list": ("GET", f"/v1/users/{person}/recommendations", None),
+        "rank": ("POST", f"/v1/users/{person}/rank", {}),
+        "read": ("GET", f"/v1/users/{person}", None),
+        "patch": ("PATCH", f"/v1/users/{person}", {}),
+        "events": ("POST", "/v1/events", [{"user_id": person}]),
+        "observations": ("POST", "/v1/observations", [{"user_id": person}]),
+        "users": ("POST", "/v1/users", [{"user_id": person}]),
+        "new actions": ("POST", "/v1/actions", []),
+        "actions": ("GET", "/v1/actions", None),
+        "runs": ("GET", "/v1/runs", None),
+        "publish": ("POST", "/v1/runs/no-such-run/publish", None),
+        "export": ("GET", f"/v1/users/{person}/export", None),
+        "delete": ("DELETE", f"/v1/users/{person}", None),
+    }
+
+
+def allowed(client: TestClient, key: dict[str, str], person: str) -> set[str]:
+    found = set()
+    for name, (method, path, body) in ways(person).items():
+        answer = client.request(method, path, json=body, headers=key)
+        assert answer.status_code in (200, 403, 404), (name, answer.text)
+        if answer.status_code != 403:
+            found.add(name)
+    return found
+
+
+READ = {"list", "rank", "read", "actions", "runs"}
+WRITE = {"patch", "events", "observations", "users", "new actions"}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        (("read",), READ),
+        (("write",), WRITE),
+        (("read", "write"), READ | WRITE),
+        (("admin",), set(ways(OWN))),
+        ((), set()),
+    ],
+)
+def test_each_scope_opens_its_own_doors(
+    client: TestClient, make_key: MakeKey, scopes: tuple[str, ...], expected: set[str]
+) -> None:
+    assert allowed(client, make_key(*scopes)[1], OWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("scopes", "own"),
+    [
+        (("read",), {"list", "rank", "read", "actions", "export"}),
+        (("write",), {"patch", "events", "observations", "users", "delete"}),
+        (("admin",), set(ways(OWN)) - {"runs", "publish", "new actions"}),
+    ],
+)
+def test_a_key_bound_to_one_person_reaches_no_one_else(
+    client: TestClient, make_key: MakeKey, scopes: tuple[str, ...], own: set[str]
+) -> None:
+    key = make_key(*scopes, user_id=OWN)[1]
+    assert allowed(client, key, OTHER) == own & {"actions"}
+    assert allowed(client, make_key(*scopes, user_id=OWN)[1], OWN) == own
+
+
+def test_a_bound_key_takes_over_no_record_of_another_person(
+    client: TestClient, make_key: MakeKey, trained_sqlite_url: str
+) -> None:
+    key = make_key("write", user_id=OWN)[1]
+    engine = connect(trained_sqlite_url)
+    with reading(engine) as connection:
+        query = (
+            "SELECT event_id, action_id, type, occurred_at FROM events "
+            f"WHERE user_id = '{OTHER}' LIMIT 1"
+        )
+        names, rows = run_query(connection, query)
+    engine.dispose()
+    theirs = dict(zip(names, map(str, rows[0]), strict=True))
+    stolen = client.post("/v1/events", json={**theirs, "user_id": OWN}, headers=key)
+    assert stolen.status_code == 403
+    mixed = [{"event_id": "a", "user_id": OWN}, {"event_id": "b", "user_id": OTHER}]
+    assert client.post("/v1/events", json=mixed, headers=key).status_code == 403
+    assert client.post("/v1/events", json=["x"], headers=key).status_code == 403
+
+
+def test_a_key_is_needed_as_soon_as_there_is_one(client: TestClient, make_key: MakeKey) -> None:
+    assert client.get(f"/v1/users/{OWN}").status_code == 200
+    make_key("read")
+    for headers in (
+        {},
+        {"Authorization": "Bearer rk_wrong"},
+        {"Authorization": "Basic cms6cms="},
+        {"Authorization": "Bearer"},
+    ):
+        for method, path, body in ways(OWN).values():
+            answer = client.request(method, path, json=body, headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.headers["content-type"] == "application/problem+json"
+    assert client.get("/status/live").status_code == 200
+
+
+def test_figures_and_readiness_are_open_to_this_machine_only(
+    client: TestClient, make_key: MakeKey, trained_sqlite_url: str
+) -> None:
+    _, key = make_key("read")
+    for path in ("/metrics", "/status/ready"):
+        assert client.get(path).status_code == 401
+        assert client.get(path, headers=key).status_code == 200
+    app = create_app(Settings(database_url=trained_sqlite_url), trust_seconds=0)
+    with TestClient(app, client=("127.0.0.1", 1)) as near:
+        assert near.get("/metrics").status_code == near.get("/status/ready").status_code == 200
+
+
+def test_a_revoked_or_expired_key_is_refused(
+    client: TestClient, make_key: MakeKey, trained_sqlite_url: str
+) -> None:
+    key_id, key = make_key("read")
+    assert client.get(f"/v1/users/{OWN}", headers=key).status_code == 200
+    engine = connect(trained_sqlite_url)
+    with writing(engine) as connection:
+        revoke_key(connection, key_id, datetime.now(UTC))
+    engine.dispose()
+    assert client.get(f"/v1/users/{OWN}", headers=key).status_code == 401
+    _, expired = make_key("read", days=-1)
+    assert client.get(f"/v1/users/{OWN}", headers=expired).status_code == 401
+    assert client.get(f"/v1/users/{OWN}").status_code == 401
+
+
+def test_a_server_others_can_reach_answers_no_one_without_a_key(trained_sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=trained_sqlite_url), keyless=False)
+    with TestClient(app) as client:
+        assert client.get(f"/v1/users/{OWN}").status_code == 401
+        assert client.get("/status/live").status_code == 200
+
+
+def test_who_looked_at_whom_is_logged(
+    client: TestClient, make_key: MakeKey, trained_sqlite_url: str
+) -> None:
+    key_id, key = make_key("admin")
+    client.get(f"/v1/users/{OWN}", headers=key)
+    client.post(f"/v1/users/{OWN}/rank", headers=key)
+    client.patch(f"/v1/users/{OWN}", json={"sex": "other"}, headers=key)
+    client.get(f"/v1/users/{OWN}/export", headers=key)
+    client.get("/v1/users/unknown-person", headers=key)
+    engine = connect(trained_sqlite_url)
+    with reading(engine) as connection:
+        query = "SELECT operation, user_id, key_id, channel FROM access_log ORDER BY access_id"
+        rows = [tuple(row) for row in run_query(connection, query)[1]]
+        used = run_query(connection, "SELECT last_used_at FROM api_keys")[1][0][0]
+    engine.dispose()
+    assert rows == [
+        (operation, OWN, key_id, "http") for operation in ("read", "read", "update", "export")
+    ]
+    assert used is not None
