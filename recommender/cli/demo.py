@@ -53,8 +53,8 @@ QUERIES: Sequence[tuple[str, str]] = (
         "What does the published run make of one person, and why?",
         """SELECT rank, action_id, round(p_complete, 2) AS p, round(benefit, 2) AS benefit,
        round(base_part, 2) AS base, round(profile_part, 2) AS profile,
-       round(biometrics_part, 2) AS readings, round(behaviour_part, 2) AS behaviour,
-       round(factor_part, 2) AS factor
+       round(biometrics_part, 2) AS readings,
+       round(behaviour_part, 2) AS behaviour, round(factor_part, 2) AS factor
 FROM current_scores WHERE user_id = '{person}' ORDER BY rank LIMIT 5""",
     ),
     (

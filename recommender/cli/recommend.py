@@ -97,6 +97,7 @@ def _in_words(item: Recommendation) -> Group:
     beneath = [
         Text(f"{item.action.domain} · {figures} · {verdict}"),
         *(Text(f"- {why.text} ({why.contribution:+.2f})", "dim") for why in item.reasons),
+        *(Text(f"Evidence: {_cited(basis)}", "dim") for basis in item.action.evidence[:1]),
     ]
     return Group(
         Text(f"{item.rank:>3}  {item.action.title}", style="bold"),

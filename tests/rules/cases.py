@@ -309,6 +309,10 @@ SCREENING: Cases = {
     "screening_hiv_eligibility": ages(15, 65),
     "screening_alcohol_eligibility": ages(18),
     "screening_tobacco_eligibility": ages(18),
+    "tobacco_not_used": (
+        [smoker("never"), smoker("former")],
+        [smoker("current"), smoker(None), p("tobacco_use", attributes={"smoking_status": "former"})],
+    ),
     "screening_depression_eligibility": ages(18),
     "screening_anxiety_eligibility": ages(19, 64),
     "screening_obesity_eligibility": both(

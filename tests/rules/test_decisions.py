@@ -47,15 +47,18 @@ def alerts(who: Person) -> list[str]:
     return [alert.rule_id for alert in guard.alerts(decisions, 0, Audience.USER)]
 
 
+NEEDS_NO_KNOWLEDGE = {"light_exercise", "tobacco_cessation"}
+
+
 def test_nothing_known_leaves_only_what_needs_no_knowledge() -> None:
     stranger = verdicts(person(age=None, sex="unknown"))
-    assert {tag for tag, verdict in stranger.items() if verdict == "allow"} == {"light_exercise"}
+    assert {tag for tag, verdict in stranger.items() if verdict == "allow"} == NEEDS_NO_KNOWLEDGE
     assert {tag for tag, verdict in stranger.items() if verdict == "caution"} == set()
 
 
 def test_one_reading_does_not_make_a_stranger_known() -> None:
     measured = verdicts(person(age=None, sex="unknown", **WELL, glucose=95))
-    assert {tag for tag, verdict in measured.items() if verdict == "allow"} == {"light_exercise"}
+    assert {tag for tag, verdict in measured.items() if verdict == "allow"} == NEEDS_NO_KNOWLEDGE
 
 
 def test_healthy_adult_with_fresh_pressure_may_go_hard() -> None:
