@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from recommender.cli.options import Instant, common_options, example
@@ -18,6 +18,8 @@ from recommender.cli.session import database, settings
 from recommender.evaluate import DAYS, EvaluationReport, replay_history
 from recommender.knowledge import load_knowledge
 from recommender.leaderboard.board import Line
+from recommender.leaderboard.entrants import HYBRID
+from recommender.report.page import evaluation_page
 from recommender.resampling import Figure
 
 _CATALOGUE = {
@@ -26,10 +28,17 @@ _CATALOGUE = {
     "recall_at_20": "R@20",
     "map": "MAP",
     "hit_rate_at_10": "hit@10",
-    "corrected_recall_at_10": "R@10 corr.",
+}
+_LISTS = {
+    "corrected_recall_at_10": "corrected R@10",
     "coverage": "coverage",
     "inter_user_distance": "distance",
     "novelty": "novelty",
+}
+_LEADS = {
+    "shown_ndcg_at_10": "NDCG@10 of what was shown",
+    "corrected_recall_at_10": "corrected R@10",
+    "ndcg_at_10": "NDCG@10 of the catalogue",
 }
 _SHOWN = {
     "shown_ndcg_at_10": "NDCG@10",
@@ -87,6 +96,8 @@ def command(
             progress=progress,
         )
     found = evaluation.report
+    if report is not None:
+        report.write_text(evaluation_page(found, known.metrics), encoding="utf-8")
     if per_user is not None:
         evaluation.people.write(per_user)
     emit(asdict(found), lambda console: show(console, found))
@@ -101,28 +112,44 @@ def show(console: Console, found: EvaluationReport) -> None:
         f"{seen.completed_pairs:,} completed actions, {seen.impressions:,} impressions."
     )
     console.print(_board("Ranking the whole catalogue", found.leaderboard, _CATALOGUE))
+    console.print(_board("Lists of ten", found.leaderboard, _LISTS))
     if found.prediction is not None:
         console.print(_board("Predicting what was shown", found.leaderboard, _SHOWN))
     console.print(_leads(found.leaderboard))
+    console.print(Text(_policy(found), "dim"), soft_wrap=True)
 
 
-def _board(title: str, lines: Sequence[Line], columns: dict[str, str]) -> object:
+def _policy(found: EvaluationReport) -> str:
+    """What the hybrid's lists would have brought, or why that can't be said."""
+    line = next((line for line in found.policies if line.name == HYBRID), None)
+    if line is None:
+        return "Nothing was shown, so there is no telling what other lists would have brought."
+    best = line.estimates if line.estimates.refusal is None else line.among_shown
+    if best is None or best.doubly_robust is None:
+        return f"What its lists would have brought can't be told: {line.estimates.refusal}."
+    value, logged = best.doubly_robust, best.logged
+    return (
+        f"Its best {line.slate} would have brought {value.value:.2f} ({value.low:.2f} to "
+        f"{value.high:.2f}) completions a request, as logged {logged.value:.2f} (doubly robust)."
+    )
+
+
+def _board(title: str, lines: Sequence[Line], columns: dict[str, str]) -> RenderableType:
     used = {name: head for name, head in columns.items() if any(name in x.figures for x in lines)}
     heads = {"model": "left", **dict.fromkeys(used.values(), "right")}
     rows = [[line.label, *(_value(line.figures.get(name)) for name in used)] for line in lines]
     return table(heads, rows, title)
 
 
-def _leads(lines: Sequence[Line]) -> object:
-    used = ("ndcg_at_10", "shown_ndcg_at_10", "log_loss")
-    names = [name for name in used if name in lines[-1].figures]
+def _leads(lines: Sequence[Line]) -> RenderableType:
+    names = [name for name in _LEADS if name in lines[-1].figures][:2]
     rows = [
         [line.label, *(_interval(line.hybrid_minus.get(name)) for name in names)]
         for line in lines
         if line.hybrid_minus
     ]
-    heads = dict.fromkeys((name.replace("_", " ") for name in names), "right")
-    return table({"hybrid minus": "left", **heads}, rows, "Lead of the hybrid, 95 % intervals")
+    heads = {_LEADS[name]: "right" for name in names}
+    return table({"hybrid minus": "left", **heads}, rows, "Lead of the hybrid, 95% intervals")
 
 
 def _value(figure: Figure | None) -> object:
@@ -132,4 +159,4 @@ def _value(figure: Figure | None) -> object:
 def _interval(figure: Figure | None) -> object:
     if figure is None:
         return None
-    return Text(f"{figure.value:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})")
+    return Text(f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})")
