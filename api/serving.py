@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 from contextlib import ExitStack
 from types import FrameType
 
 import uvicorn
 
-from recommender.errors import SettingsError
+from recommender.errors import ServeError, SettingsError
 from recommender.settings import Settings
 from recommender.store.engine import Engine, reading
 from recommender.store.keys import any_key
@@ -53,6 +54,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             folder = tempfile.TemporaryDirectory(prefix="recommender-metrics-")
             os.environ[SHARED_FOLDER] = held.enter_context(folder)
         # By name, so that what starts the workers need not load the models itself.
+        _refuse_taken_port(host, port)
         uvicorn.run(
             f"{__package__}.app:from_environment",
             factory=True,
@@ -62,6 +64,17 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             access_log=False,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    """Say so before the workers start: uvicorn would end with a code that means something else."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(f"can't listen on {host} port {port}: {error.strerror}") from None
 
 
 def _end_well(_signal: int, _frame: FrameType | None) -> None:

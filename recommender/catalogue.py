@@ -9,6 +9,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def load_tags(path: Path | None = None) -> dict[str, str]:
 def load_conditions(path: Path | None = None) -> dict[str, str]:
     """Return the closed condition vocabulary, as ``load_tags`` does for tags."""
     return _vocabulary(path or data_path("conditions.toml"), "condition")
+
+
+@cache
+def condition_names() -> dict[str, str]:
+    """Every spelling that is understood -> the condition's name in the vocabulary.
+
+    Raises
+    ------
+    CatalogueError
+        If a spelling could mean two conditions.
+    """
+    path = data_path("conditions.toml")
+    found = {name: name for name in load_conditions(path)}
+    for entry in _read_toml(path)["condition"]:
+        for alias in entry.get("aliases", []):
+            if found.setdefault(alias, entry["name"]) != entry["name"]:
+                raise CatalogueError(f"{path.name}: {alias!r} could mean two conditions")
+    return found
 
 
 def _vocabulary(path: Path, key: str) -> dict[str, str]:

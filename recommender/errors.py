@@ -15,6 +15,7 @@ nothing else decides how an error is shown.
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
     │   └── LockHeldError        another train holds the lock
+    ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
     ├── ConflictError            the request contradicts the state of things
     ├── NoPublishedRunError      nothing has been trained yet
@@ -83,6 +84,10 @@ class NotMigratedError(StoreError):
 
 class LockHeldError(StoreError):
     """Another train holds the lock."""
+
+
+class ServeError(RecommenderError):
+    """The server can't listen where it was told to."""
 
 
 class NotFoundError(RecommenderError):

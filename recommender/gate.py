@@ -12,6 +12,8 @@ MARGIN_SE = 1.645
 LARGEST_LOSS = 0.02
 """Relative loss that is too much even where chance can't be ruled out."""
 LARGEST_CALIBRATION_ERROR = 0.10
+NEGLIGIBLE_LOSS = 0.001
+"""Log loss that makes no difference to anyone, such as where everything shown is completed."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def decide(candidate: Figures, published: Figures | None) -> GateDecision:
     reasons = []
     worse = candidate["hybrid_log_loss"] - candidate["popularity_log_loss"]
     chance = MARGIN_SE * candidate.get("log_loss_gain_se", 0.0)
-    if worse > min(max(chance, 0.0), LARGEST_LOSS * candidate["popularity_log_loss"]) and worse > 0:
+    tolerated = min(chance, LARGEST_LOSS * candidate["popularity_log_loss"])
+    if worse > max(tolerated, NEGLIGIBLE_LOSS):
         reasons.append(
             f"log loss on held-out days {candidate['hybrid_log_loss']:.4f} is worse than "
             f"popularity's {candidate['popularity_log_loss']:.4f}"
@@ -61,7 +64,9 @@ def decide(candidate: Figures, published: Figures | None) -> GateDecision:
         )
     if published:
         lost = _gain(published) - _gain(candidate)
-        if lost > max(LARGEST_LOSS, chance / candidate["popularity_log_loss"]):
+        if lost * candidate["popularity_log_loss"] > max(
+            LARGEST_LOSS * candidate["popularity_log_loss"], chance, NEGLIGIBLE_LOSS
+        ):
             reasons.append(
                 f"gain over popularity fell from {_gain(published):.1%} to {_gain(candidate):.1%}"
             )
@@ -70,4 +75,4 @@ def decide(candidate: Figures, published: Figures | None) -> GateDecision:
 
 def _gain(figures: Figures) -> float:
     """Share of popularity's log loss that the hybrid removes."""
-    return 1.0 - figures["hybrid_log_loss"] / figures["popularity_log_loss"]
+    return 1.0 - figures["hybrid_log_loss"] / max(figures["popularity_log_loss"], NEGLIGIBLE_LOSS)

@@ -15,7 +15,7 @@ from recommender import __version__
 from recommender.assess import Assessor
 from recommender.dataset import Records, take_users
 from recommender.domain import Catalogue, MetricsList
-from recommender.errors import NothingToLearnError, RecommenderError
+from recommender.errors import NothingToLearnError, RecommenderError, SettingsError
 from recommender.gate import GateDecision, decide
 from recommender.guardrails.rules import Rules
 from recommender.models import hybrid
@@ -101,12 +101,16 @@ def train_and_publish(
 
     Raises
     ------
+    SettingsError
+        If ``as_of`` lies in the future.
     LockHeldError
         If another train holds the lock, here or on another machine.
     NothingToLearnError
         If there are no actions, or no behaviour to learn from.
     """
     now = datetime.now(UTC)
+    if as_of is not None and as_of > now:
+        raise SettingsError("as_of lies in the future: every reading would count as out of date")
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     training = _Training(
         engine, run_id, as_of or now, now, rules, metrics, settings, force, progress

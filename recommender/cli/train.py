@@ -47,7 +47,7 @@ def command(as_of: datetime | None, seed: int | None, force: bool) -> int:
 
 def train_in_words(report: TrainReport) -> str:
     """One line on what a training came to."""
-    done = "published" if report.published else "held back, the old run stays in force:"
+    done = "published" if report.published else "held back, what was in force before stays so:"
     read = (
         f"{report.users:,} users, {report.actions:,} actions, {report.events:,} events, "
         f"{report.observations:,} observations, {report.seconds:.1f} s"

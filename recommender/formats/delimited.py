@@ -25,7 +25,7 @@ def read_csv(path: str) -> Iterator[Chunk]:
     ------
     MalformedFileError
         Names line and column of a wrong number of fields, wrong quoting or bytes that
-        are not UTF-8; also for a header that is empty or names a column twice.
+        are not UTF-8; also for a header that is missing, empty or names a column twice.
     """
     names: list[str] = []
     first = 0
@@ -40,6 +40,8 @@ def read_csv(path: str) -> Iterator[Chunk]:
             columns = {name: table.column(name).combine_chunks() for name in names}
             yield Chunk(table.num_rows, first, table=columns, is_text=True)
             first += table.num_rows
+    if not names:
+        raise MalformedFileError(path, "empty: not even a header line", line=1)
 
 
 def _whole_rows(data: bytes) -> int:

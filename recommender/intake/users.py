@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommender import columns
+from recommender.catalogue import condition_names
 from recommender.domain import SEX_CODES, Sex, User
 from recommender.formats.chunk import Chunk, Column, typed_cell
 from recommender.intake import fields
@@ -143,8 +144,14 @@ def _condition_list(value: Any) -> str | None:
 
 
 def spelled_conditions(names: Sequence[str]) -> list[str]:
-    """Conditions spelled like the vocabulary, so that no guardrail misses "Type 2 diabetes"."""
-    return sorted({"_".join(name.casefold().replace("-", " ").split()) for name in names} - {""})
+    """Conditions as the vocabulary has them, so that no guardrail misses "Type 2 diabetes".
+
+    Other spellings and common synonyms ("pregnant", "T1D") become the vocabulary's name; what it
+    does not know is kept as it is, in lower case.
+    """
+    known = condition_names()
+    spelled = {"_".join(name.casefold().replace("-", " ").split()) for name in names} - {""}
+    return sorted({known.get(name, name) for name in spelled})
 
 
 def _attributes(chunk: Chunk, failures: Failures) -> pa.Array:

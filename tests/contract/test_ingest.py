@@ -21,6 +21,7 @@ from recommender.metrics_list import load_metrics
 from recommender.resources import data_path
 from recommender.store import schema
 from recommender.store.engine import reading, writing
+from recommender.store.read import load_user
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 METRICS = load_metrics(data_path("metrics.toml"))
@@ -549,3 +550,14 @@ def test_files_list_so_many_rejections_and_count_all(
 def test_ids_can_be_read_beforehand_as_they_will_be_taken() -> None:
     given = [" a\t", 7, 7.0, True, None, "", "x\x00", ["a"], "\u00a0b"]
     assert read_ids(given) == ["a", "7", "7", None, None, None, None, None, "b"]
+
+
+def test_synonyms_of_conditions_are_understood_and_unknown_ones_kept(engine: Engine) -> None:
+    given = ["Pregnant", "Anorexia nervosa", "T1D", "hay fever"]
+    ingest.record_users(
+        engine, [{"user_id": "u", "conditions": given}], metrics=METRICS, now=NOW, source="test"
+    )
+    with reading(engine) as connection:
+        user = load_user(connection, "u")
+    assert user is not None
+    assert user.conditions == ("eating_disorder", "hay_fever", "pregnancy", "type_1_diabetes")

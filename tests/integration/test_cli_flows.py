@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,18 @@ def test_serve_refuses_an_open_door(operator: Operator) -> None:
     done = operator.type("serve", "--host", "0.0.0.0", "--port", "0")
     assert done.exit_code == 2
     assert "recommender key create" in done.stderr
+
+
+def test_serve_on_a_taken_port_fails_with_1(operator: Operator) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = operator.type("serve", "--port", str(other.getsockname()[1]))
+    assert done.exit_code == 1
+    assert "can't listen" in done.stderr
+
+
+def test_training_in_the_future_is_wrong_usage(operator: Operator) -> None:
+    done = operator.type("train", "--as-of", "2099-01-01T00:00:00Z")
+    assert done.exit_code == 2
+    assert "future" in done.stderr

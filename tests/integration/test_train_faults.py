@@ -40,7 +40,8 @@ def _wait_for(engine: Engine, statement: str, process: subprocess.Popen[bytes]) 
     "moment",
     [
         "SELECT 1 FROM runs WHERE status = 'training'",
-        "SELECT 1 FROM scores s JOIN runs r ON r.run_id = s.run_id WHERE r.status = 'training' LIMIT 1",
+        "SELECT 1 FROM scores s JOIN runs r ON r.run_id = s.run_id "
+        "WHERE r.status = 'training' LIMIT 1",
     ],
     ids=["while it fits", "while it writes scores"],
 )

@@ -13,7 +13,7 @@ import pytest
 from recommender.errors import MalformedFileError
 from recommender.formats import blocks
 from recommender.formats.chunk import typed_cell
-from recommender.formats.delimited import _whole_rows
+from recommender.formats.delimited import _whole_rows, read_csv
 from recommender.formats.json_lines import parse_ndjson
 from recommender.formats.tabular import read_chunks
 
@@ -52,7 +52,7 @@ def test_csv_keeps_known_cells_as_text_and_types_the_others(write: Write) -> Non
     ]
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"a,b\n", b"a,b", b"\xef\xbb\xbfa,b\n\n\n"])
+@pytest.mark.parametrize("data", [b"\n", b"a,b\n", b"a,b", b"\xef\xbb\xbfa,b\n\n\n"])
 def test_csv_without_rows_has_no_records(write: Write, data: bytes) -> None:
     if data == b"\n":
         assert _broken(write("x.csv", data)).line == 1
@@ -175,3 +175,10 @@ def test_a_record_without_end_does_not_fill_the_memory(
 def test_cells_without_a_stated_type(cell: str | None, value: object) -> None:
     assert typed_cell(cell) == value
     assert type(typed_cell(cell)) is type(value)
+
+
+def test_a_file_without_even_a_header_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "users.csv"
+    path.write_bytes(b"")
+    with pytest.raises(MalformedFileError, match="header"):
+        list(read_csv(str(path)))

@@ -43,3 +43,13 @@ def test_bad_calibration_is_held_back() -> None:
 
 def test_without_anything_held_out_there_is_nothing_to_compare() -> None:
     assert decide({}, GOOD).passed
+
+
+def test_where_everything_is_completed_a_negligible_loss_is_no_reason() -> None:
+    trivial = GOOD | {
+        "hybrid_log_loss": 0.0002,
+        "popularity_log_loss": 0.0,
+        "log_loss_gain_se": 0.0,
+    }
+    assert decide(trivial, None).passed
+    assert decide(trivial, trivial).passed
