@@ -101,21 +101,30 @@ def pointwise_log_loss(completed: BoolArray, p: FloatArray) -> FloatArray:
 
 
 def log_loss(completed: BoolArray, p: FloatArray, weight: FloatArray | None = None) -> float:
-    """Weighted mean negative log-likelihood, in nats.
+    """Weighted mean negative log-likelihood, in nats; 0 without any weight.
 
     >>> round(log_loss(np.array([True, False]), np.array([0.5, 0.5])), 4)
     0.6931
     """
-    return _mean(pointwise_log_loss(completed, p), weight)
+    if _weightless(p, weight):
+        return 0.0
+    # scikit-learn is slow to import, and a server that answers needs none of it
+    from sklearn.metrics import log_loss as mean_loss
+
+    return float(mean_loss(completed, p, sample_weight=weight, labels=[False, True]))
 
 
 def brier(completed: BoolArray, p: FloatArray, weight: FloatArray | None = None) -> float:
-    """Weighted mean squared distance of probability and outcome.
+    """Weighted mean squared distance of probability and outcome; 0 without any weight.
 
     >>> round(brier(np.array([True, False]), np.array([0.8, 0.4])), 4)
     0.1
     """
-    return _mean((p - completed) ** 2, weight)
+    if _weightless(p, weight):
+        return 0.0
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(completed, p, sample_weight=weight, labels=[False, True]))
 
 
 def expected_calibration_error(
@@ -166,11 +175,8 @@ def clustered_se(user: AnyIntArray, values: FloatArray, weight: FloatArray | Non
     return float(np.sqrt(len(people) / (len(people) - 1) * (rest**2).sum()) / w.sum())
 
 
-def _mean(values: FloatArray, weight: FloatArray | None) -> float:
-    if not len(values):
-        return 0.0
-    w = np.ones(len(values)) if weight is None else weight
-    return float(values @ w / max(w.sum(), _LEAST))
+def _weightless(p: FloatArray, weight: FloatArray | None) -> bool:
+    return not len(p) or (weight is not None and not weight.any())
 
 
 def _places(group: AnyIntArray) -> IntArray:

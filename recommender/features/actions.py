@@ -11,6 +11,7 @@ import numpy as np
 
 from recommender.dataset import FloatArray
 from recommender.domain import Action, Catalogue
+from recommender.features.scaling import centre_and_scale
 
 MOST_LEVELS = 40
 _LEAST_ACTIONS = 2
@@ -58,11 +59,8 @@ def fit_action_space(catalogue: Catalogue) -> ActionSpace:
     )
     raw = np.array([[row.get(n, np.nan if "=" not in n else 0.0) for n in names] for row in rows])
     raw = raw.reshape(len(rows), len(names))
-    known = ~np.isnan(raw)
-    count = np.maximum(known.sum(axis=0), 1)
-    centre = np.where(known, raw, 0.0).sum(axis=0) / count
-    scale = np.sqrt((np.where(known, raw - centre, 0.0) ** 2).sum(axis=0) / count)
-    varied = np.flatnonzero(scale > 1e-9)
+    varied = np.flatnonzero([len(np.unique(some[~np.isnan(some)])) > 1 for some in raw.T])
+    centre, scale = centre_and_scale(raw)
     return ActionSpace(tuple(names[i] for i in varied), centre[varied], scale[varied])
 
 

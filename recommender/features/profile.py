@@ -6,7 +6,7 @@ is the same array arithmetic.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -112,7 +112,7 @@ def fit_columns(users: Users) -> ProfileColumns:
             numeric.append(name)
         else:
             levels[name] = frequent_levels(values, len(users))
-    conditions = _frequent(Counter(map(str, users.condition_name)), len(users))
+    conditions = _frequent(list(map(str, users.condition_name)), len(users))
     return ProfileColumns(tuple(numeric), levels, conditions)
 
 
@@ -154,7 +154,7 @@ def is_numeric(values: ObjectArray) -> bool:
 
 def frequent_levels(values: ObjectArray, n_users: int) -> tuple[str, ...]:
     """Levels of a categorical or list attribute that are neither rare nor shared by all."""
-    return _frequent(Counter(chain.from_iterable(map(_levels_of, values))), n_users)
+    return _frequent(list(chain.from_iterable(map(_levels_of, values))), n_users)
 
 
 def membership(values: ObjectArray, levels: tuple[str, ...]) -> tuple[Any, Any]:
@@ -180,11 +180,19 @@ def level_codes(values: ObjectArray, levels: tuple[str, ...]) -> Any:
     return np.where(same, place, -1)
 
 
-def _frequent(counted: Counter[str], total: int) -> tuple[str, ...]:
-    least = max(RARE_SHARE * total, min(5, total))
-    common = [(level, n) for level, n in counted.items() if least <= n]
-    common.sort(key=lambda item: (-item[1], item[0]))
-    return tuple(sorted(level for level, _ in common[:MOST_LEVELS]))
+def _frequent(found: list[str], total: int) -> tuple[str, ...]:
+    """Levels that are not rare, ascending; of too many the most frequent."""
+    if not found:
+        return ()
+    # needed for training only; importing it would cost a server most of a second
+    from sklearn.preprocessing import OneHotEncoder
+
+    least = math.ceil(max(RARE_SHARE * total, min(5, total)))
+    # all that is rare counts as one more level
+    encoder = OneHotEncoder(min_frequency=least, max_categories=MOST_LEVELS + 1)
+    encoder.fit(np.array(found, dtype=object)[:, None])
+    rare = encoder.infrequent_categories_[0]
+    return tuple(map(str, np.setdiff1d(encoder.categories_[0], [] if rare is None else rare)))
 
 
 def _levels_of(value: Any) -> tuple[str, ...]:

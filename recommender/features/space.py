@@ -16,12 +16,16 @@ from recommender.domain import SECONDS_PER_DAY, MetricsList
 from recommender.features import biometrics
 from recommender.features.biometrics import MetricSlots
 from recommender.features.profile import ProfileColumns, fit_columns
+from recommender.features.scaling import centre_and_scale
 
 SNAPSHOT_DAYS = np.array(
     [0, 1, 3, 7, 14, 21, 28, 42, 56, 70, 84, 98, 112, 140, 182, 273, 365, 548, 730, 1460, 36500],
     np.float64,
 )
 """Ages of the snapshots; an impression sees the latest one at or before it."""
+
+_SCALED_AT = np.array([0.0, 28.0])
+"""Ages, counted from the end of the log, of the records that scaling is learned from."""
 
 CLIP = 4.0
 SEEN_SHARE = 0.01
@@ -102,12 +106,20 @@ def user_matrix(
     return out
 
 
-def fit_space(records: Records, metrics: MetricsList, as_of: float) -> FeatureSpace:
-    """Learn which columns there are and how they are scaled, from everybody as of an instant."""
+def fit_space(
+    records: Records, metrics: MetricsList, as_of: float, idle_days: int = 0
+) -> FeatureSpace:
+    """Learn which columns there are and how they are scaled, from everybody as of an instant.
+
+    Parameters
+    ----------
+    idle_days
+        Whole days between the last event and ``as_of``.
+    """
     step = max(1, -(-len(records.users) // _SAMPLE))
     columns = fit_columns(records.users)
     slots = MetricSlots.of(_seen_metrics(records, metrics), metrics)
-    instants = as_of - np.array([0.0, 28.0]) * SECONDS_PER_DAY
+    instants = as_of - (idle_days + _SCALED_AT) * SECONDS_PER_DAY
     parts = [
         _raw(columns, slots, take_users(records, start, start + _CHUNK // step), instants)
         for start in range(0, len(records.users), _CHUNK)
@@ -120,10 +132,24 @@ def fit_space(records: Records, metrics: MetricsList, as_of: float) -> FeatureSp
     return FeatureSpace(columns, slots, mean, scale, knee, keep, every[:, keep].mean(axis=0))
 
 
-def snapshot_of(age_days: FloatArray) -> IntArray:
-    """Place in ``SNAPSHOT_DAYS`` of the latest snapshot at or before each age."""
-    place = np.searchsorted(SNAPSHOT_DAYS, age_days, side="left")
-    return np.minimum(place, len(SNAPSHOT_DAYS) - 1)
+def snapshot_days(idle_days: int) -> FloatArray:
+    """Ages of the snapshots, ascending, where the log was idle at the training's end.
+
+    Snapshots are close together near the instant they are counted back from. Where the log ended
+    long before it, they stand close together near the log's end, too.
+
+    >>> snapshot_days(0) is SNAPSHOT_DAYS
+    True
+    >>> snapshot_days(200)[12:18].tolist()
+    [112.0, 140.0, 182.0, 200.0, 201.0, 203.0]
+    """
+    return np.union1d(SNAPSHOT_DAYS, SNAPSHOT_DAYS + idle_days) if idle_days else SNAPSHOT_DAYS
+
+
+def snapshot_of(age_days: FloatArray, snapshots: FloatArray) -> IntArray:
+    """Place in ``snapshots`` (ages in days) of the latest one at or before each age."""
+    place = np.searchsorted(snapshots, age_days, side="left")
+    return np.minimum(place, len(snapshots) - 1)
 
 
 def _raw(
@@ -165,12 +191,8 @@ def _expand(
 
 
 def _scaling(numbers: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    mean, scale = centre_and_scale(numbers)
     known = ~np.isnan(numbers)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, numbers, 0.0)
-    mean = filled.sum(axis=0) / count
-    spread = np.sqrt((np.where(known, numbers - mean, 0.0) ** 2).sum(axis=0) / count)
-    scale = np.where(spread > 1e-9, spread, 1.0)
     middle = [
         np.median(numbers[known[:, j], j]) if known[:, j].any() else 0.0
         for j in range(numbers.shape[1])

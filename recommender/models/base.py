@@ -5,8 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from recommender.dataset import FloatArray, Records
 from recommender.domain import Catalogue
+
+MOST_LOG_ODDS = 15.0
+"""No score is further from 0: beyond it ``ln(p / (1 - p))`` of a double would not give it back."""
+
+
+def bounded(addends: FloatArray) -> FloatArray:
+    """Scale the addends of sums beyond the bound to it, all of a sum alike.
+
+    Parameters
+    ----------
+    addends
+        Summed over the last axis; returned as they are where no sum is beyond the bound.
+
+    Examples
+    --------
+    >>> bounded(np.array([[1.0, 2.0], [40.0, -20.0]])).tolist()
+    [[1.0, 2.0], [30.0, -15.0]]
+    """
+    size = np.abs(addends.sum(axis=-1, keepdims=True))
+    if not (size > MOST_LOG_ODDS).any():
+        return addends
+    return np.asarray(addends * (MOST_LOG_ODDS / np.maximum(size, MOST_LOG_ODDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +90,7 @@ class Scorer(Protocol):
         Returns
         -------
         array of shape [n_users, n_actions, 5]
-            Parts in the order of ``columns.PARTS``; finite; they add up to the log-odds.
+            Parts in the order of ``columns.PARTS``; finite; they add up to the log-odds, which
+            are at most ``MOST_LOG_ODDS`` from 0.
         """
         ...

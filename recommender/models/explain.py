@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from recommender.columns import PARTS
 from recommender.dataset import FloatArray, IntArray
 from recommender.domain import Catalogue
 from recommender.features import behaviour
-from recommender.models.base import Shares, Term
+from recommender.models.base import Shares, Term, bounded
 from recommender.models.live import BASE, BEHAVIOUR, BIOMETRICS, FACTOR, PROFILE, View
 from recommender.models.parameters import Parameters, behaviour_names
 
@@ -28,11 +29,13 @@ def terms_of(
     own, shares = _factor_shares(model, view, user, asked)
     deeds = _deeds(model, view, user, asked)
     return [
-        [
-            *_feature_terms(model, view, user, action),
-            *_listed(BEHAVIOUR, behaviour_names(), deeds[i], _weights(model, action)[1]),
-            *_factor_terms(catalogue, own, shares[i]),
-        ]
+        _within_bounds(
+            [
+                *_feature_terms(model, view, user, action),
+                *_listed(BEHAVIOUR, behaviour_names(), deeds[i], _weights(model, action)[1]),
+                *_factor_terms(catalogue, own, shares[i]),
+            ]
+        )
         for i, action in enumerate(asked.tolist())
     ]
 
@@ -56,7 +59,7 @@ def shares_of(
             *_LEVEL_SUBJECTS,
             *((PARTS[FACTOR], catalogue.ids[action]) for action in own.tolist()),
         ),
-        np.concatenate([weights[:, :1], features, by_level, past], axis=1),
+        bounded(np.concatenate([weights[:, :1], features, by_level, past], axis=1)),
     )
 
 
@@ -97,6 +100,14 @@ def _feature_terms(model: Parameters, view: View, user: int, action: int) -> lis
         base,
         *_listed(PROFILE, names[:split], vector[:split], weights[:split]),
         *_listed(BIOMETRICS, names[split:], vector[split:], weights[split:]),
+    ]
+
+
+def _within_bounds(terms: list[Term]) -> list[Term]:
+    amounts = bounded(np.array([term.contribution for term in terms]))
+    return [
+        replace(term, contribution=amount)
+        for term, amount in zip(terms, amounts.tolist(), strict=True)
     ]
 
 

@@ -184,8 +184,9 @@ class _Frame:
 def _omega(rows: Outcomes, state: _State) -> FloatArray:
     """Precision of every row at the current state."""
     packing = Packing.of(state.v.shape[1])
-    users = packing.moments(state.m, state.m_cov) * packing.times
-    actions = packing.moments(state.v, state.v_cov)
+    # half the precision is plenty for a curvature, and the gathering below is most of a sweep
+    users = (packing.moments(state.m, state.m_cov) * packing.times).astype(np.float32)
+    actions = packing.moments(state.v, state.v_cov).astype(np.float32)
     out = np.empty(len(rows.user))
     for part in _blocks(len(out)):
         user, action, offset = rows.user[part], rows.action[part], rows.offset[part]
@@ -196,7 +197,7 @@ def _omega(rows: Outcomes, state: _State) -> FloatArray:
     return out
 
 
-def _blocks(n: int, size: int = 65_536) -> list[slice]:
+def _blocks(n: int, size: int = 8192) -> list[slice]:
     return [slice(start, start + size) for start in range(0, n, size)]
 
 
@@ -235,8 +236,12 @@ def _update_actions(
 
 def _described_by(factors: FloatArray, described: FloatArray) -> FloatArray:
     """Ridge regression of factors on descriptions, as strong as one action a column."""
-    gram = described.T @ described + max(1.0, 0.1 * len(described)) * np.eye(described.shape[1])
-    return np.asarray(np.linalg.solve(gram, described.T @ factors).T)
+    # needed for training only; servers start without it
+    from sklearn.linear_model import Ridge
+
+    ridge = Ridge(alpha=max(1.0, 0.1 * len(described)), fit_intercept=False, solver="cholesky")
+    coefficients: FloatArray = ridge.fit(described, factors).coef_
+    return coefficients.reshape(factors.shape[1], -1)
 
 
 def completion_factors(

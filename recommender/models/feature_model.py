@@ -1,9 +1,10 @@
 """A Bayesian logistic regression for each action, pooled over actions.
 
 The coefficients ``[b_a, w_a]`` of action ``a`` have the prior ``N(G z_a, sigma2)``, with ``z_a``
-the action's own description and one variance for each group of coefficients. ``G``, ``sigma2``
-and the ridge on ``G`` are learned by expectation-maximisation, so nothing is to be tuned, and an
-action nobody has seen yet has the coefficients ``G z_a``.
+the action's own description and one variance for each feature, or each kind of feature of the
+metrics that an action targets. ``G``, ``sigma2`` and the ridge on ``G`` are learned by
+expectation-maximisation, so nothing is to be tuned, and an action nobody has seen yet has the
+coefficients ``G z_a``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from recommender.models.regression import Float32Array, Rows, posterior
 
 _HYPER_COUNT = 1.0
 """Weight, in coefficients, of the prior guess of each variance."""
+_POOL_COUNT = 3.0
+"""Weight, in coefficients, of the pool's variance in that of each of its groups."""
 _HYPER_VARIANCE = 3e-4
 _BASE_VARIANCE = 25.0
 _LEAST_VARIANCE = 1e-7
@@ -33,16 +36,19 @@ class Layout:
         ``z`` of each action, first column 1, shape [n_actions, n_z].
     group
         Variance group of each coefficient of each action, shape [n_actions, n_columns].
+    pool
+        For each group the pool whose variance it leans on.
     family
         Group of each coefficient for the ridge on ``G``, shape [n_columns].
     own_target
         True where the coefficient is of a metric that the action targets.
     guess
-        Prior guess of the variance of each group: how much actions differ in a coefficient.
+        Prior guess of the variance of each pool: how much actions differ in a coefficient.
     """
 
     described: FloatArray
     group: IntArray
+    pool: IntArray
     family: IntArray
     own_target: BoolArray
     guess: FloatArray
@@ -101,7 +107,7 @@ def _first_guess(rows: Rows, layout: Layout) -> Pooled:
     general = np.zeros((n_columns, layout.described.shape[1] + 1))
     rate = (rows.weight @ rows.completed + 0.5) / (rows.weight.sum() + 1.0)
     general[0, 0] = np.log(rate) - np.log1p(-rate) - (rows.offset.mean() if len(rows.offset) else 0)
-    variance = layout.guess.copy()
+    variance = layout.guess[layout.pool]
     mean = prior_mean(general, layout.described, layout.own_target)
     covariance = np.zeros((n_actions, n_columns, n_columns), np.float32)
     ridge = np.full((int(layout.family.max()) + 1, _G_CLASSES), _HYPER_VARIANCE)
@@ -178,14 +184,16 @@ def _explained_spread(spread: FloatArray, layout: Layout) -> FloatArray:
 def _variances(squares: FloatArray, known: FloatArray, layout: Layout) -> FloatArray:
     """Variance of each group by MacKay's fixed point: squares over how much the data determine.
 
-    It has the fixed points of expectation-maximisation and gets there in far fewer steps.
+    It has the fixed points of expectation-maximisation and gets there in far fewer steps. A
+    group that the data say little about has the variance of its pool.
     """
-    group, n_groups = layout.group.ravel(), len(layout.guess)
+    group, n_groups, n_pools = layout.group.ravel(), len(layout.pool), len(layout.guess)
     total = np.bincount(group, squares.ravel(), n_groups)
     count = np.bincount(group, np.clip(known, 0.0, 1.0).ravel(), n_groups)
-    return np.maximum(
-        (total + _HYPER_COUNT * layout.guess) / (count + _HYPER_COUNT), _LEAST_VARIANCE
-    )
+    pooled = np.bincount(layout.pool, total, n_pools) + _HYPER_COUNT * layout.guess
+    pooled /= np.bincount(layout.pool, count, n_pools) + _HYPER_COUNT
+    variance = (total + _POOL_COUNT * pooled[layout.pool]) / (count + _POOL_COUNT)
+    return np.maximum(variance, _LEAST_VARIANCE)
 
 
 def _ridges(squares: FloatArray, known: FloatArray, layout: Layout) -> FloatArray:

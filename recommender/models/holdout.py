@@ -46,10 +46,10 @@ def training_rows(records: Records, catalogue: Catalogue, as_of: float, seed: in
     return Labelled(labelled_impressions(records, catalogue, as_of), False)
 
 
-def choose_cut(rows: Impressions, as_of: float, days: float) -> float | None:
-    """Instant that leaves enough on both sides, or None if there is too little data."""
+def choose_cut(rows: Impressions, end: float, days: float) -> float | None:
+    """Instant before the end of the log that leaves enough on both sides, else None."""
     for length in (days, days / 2, 2 * days):
-        cut = as_of - length * SECONDS_PER_DAY
+        cut = end - length * SECONDS_PER_DAY
         later = rows.at > cut
         sizes = [later.sum(), (~later).sum()]
         done = [rows.completed[later].sum(), rows.completed[~later].sum()]
@@ -59,7 +59,7 @@ def choose_cut(rows: Impressions, as_of: float, days: float) -> float | None:
 
 
 def judge(
-    early: Parameters, records: Records, labelled: Labelled, cut: float, as_of: float
+    early: Parameters, records: Records, labelled: Labelled, cut: float, end: float
 ) -> tuple[Trust, dict[str, float]]:
     """Learn the trust in each part, and figures of the hybrid beside popularity's.
 
@@ -69,9 +69,11 @@ def judge(
         Trained on what was known at ``cut``.
     labelled
         Rows of the whole time; those after the cut are held out.
+    end
+        An instant soon after the last event.
     """
     rows = labelled.rows.select(labelled.rows.at > cut)
-    parts = held_out_parts(early, records, rows, cut, as_of)
+    parts = held_out_parts(early, records, rows, cut, end)
     trust = fit_trust(parts, rows)
     past = popularity.log_odds_of(labelled.rows.select(labelled.rows.at <= cut), len(early.domain))[
         rows.action
@@ -99,7 +101,7 @@ def held_out_parts(
     return out
 
 
-def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.3) -> Trust:
+def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.2) -> Trust:
     """Weights of features, behaviour and factors, and a shift, by penalised logistic regression.
 
     The penalty pulls the weights towards 1 with a prior spread; none may be negative.

@@ -11,7 +11,8 @@ from recommender.dataset import AnyIntArray, Events, FloatArray, IntArray, Recor
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
 from recommender.features import behaviour
 from recommender.features.behaviour import History
-from recommender.features.space import SNAPSHOT_DAYS, snapshot_of, user_matrix
+from recommender.features.space import snapshot_of, user_matrix
+from recommender.models.base import bounded
 from recommender.models.fold_in import Outcomes, UserFactors, fold_in
 from recommender.models.parameters import Parameters
 from recommender.outcomes import Impressions, outcomes_of, with_pending_weights
@@ -125,11 +126,11 @@ def row_parts(
     A row sees the readings of the snapshot at or before it, and the behaviour in ``deeds``
     (see ``behaviour.row_features``).
     """
-    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY)
-    used = np.bincount(place, minlength=len(SNAPSHOT_DAYS)) > 0
+    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY, model.snapshots)
+    used = np.bincount(place, minlength=len(model.snapshots)) > 0
     used[0] = True
     taken = np.cumsum(used) - 1
-    vectors = user_matrix(model.space, records, as_of - SNAPSHOT_DAYS[used] * SECONDS_PER_DAY)
+    vectors = user_matrix(model.space, records, as_of - model.snapshots[used] * SECONDS_PER_DAY)
     mine = vectors[taken[place], rows.user]
     weights = model.coefficients[rows.action]
     n, split = model.n_features, model.space.n_profile
@@ -143,7 +144,7 @@ def row_parts(
 
 
 def candidate_parts(model: Parameters, view: View) -> FloatArray:
-    """Parts of every action for every user, shape [n_users, n_actions, 5]."""
+    """Parts of every action for every user, shape [n_users, n_actions, 5], within bounds."""
     n, split = model.n_features, model.space.n_profile
     weights = model.coefficients
     out = np.empty((len(view.vectors), len(weights), len(PARTS)))
@@ -158,7 +159,7 @@ def candidate_parts(model: Parameters, view: View) -> FloatArray:
     )
     out[:, :, BEHAVIOUR] = deeds
     out[:, :, FACTOR] = model.trust.factor * (view.factors.mean @ model.factors.mean.T)
-    return out
+    return bounded(out)
 
 
 def _levels(weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from recommender.dataset import BoolArray, FloatArray, Int32Array, IntArray
 from recommender.domain import Catalogue
 from recommender.features import behaviour
 from recommender.features.actions import ActionSpace
-from recommender.features.space import FeatureSpace
+from recommender.features.space import FeatureSpace, snapshot_days
 from recommender.models.feature_model import prior_mean
 from recommender.models.fold_in import ActionFactors
 from recommender.outcomes import DelayCurve
@@ -55,6 +56,8 @@ class Parameters:
         Weights of pending impressions.
     positives_only
         True if completions came without impressions, so that what was not done is a weak refusal.
+    idle_days
+        Whole days between the last event learned from and the training's instant.
     """
 
     space: FeatureSpace
@@ -70,6 +73,12 @@ class Parameters:
     curve: DelayCurve
     trust: Trust = Trust()
     positives_only: bool = False
+    idle_days: int = 0
+
+    @cached_property
+    def snapshots(self) -> FloatArray:
+        """Ages, in days, of the snapshots that past rows see; see ``snapshot_days``."""
+        return snapshot_days(self.idle_days)
 
     @property
     def n_features(self) -> int:

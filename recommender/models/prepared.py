@@ -11,9 +11,9 @@ from recommender.domain import SECONDS_PER_DAY, Catalogue, MetricsList
 from recommender.features import behaviour
 from recommender.features.actions import ActionSpace, fit_action_space
 from recommender.features.space import (
-    SNAPSHOT_DAYS,
     FeatureSpace,
     fit_space,
+    snapshot_days,
     snapshot_of,
     user_matrix,
 )
@@ -33,7 +33,7 @@ _PROFILE, _OTHER_METRIC, _OWN_METRIC, _BASE = range(4)
 _GROUPS = {"profile": _PROFILE, "biometrics": _OTHER_METRIC, "base": _BASE}
 _LEVELS = ("action", "domain", "user")
 _GUESS = np.array([0.005, 0.005, 0.005, 0.5])
-"""Prior guess of each group's variance."""
+"""Prior guess of each pool's variance."""
 
 _LEAST_ROWS = 10
 
@@ -64,12 +64,18 @@ def frame_of(records: Records, catalogue: Catalogue, metrics: MetricsList, as_of
     domains = tuple(sorted({action.domain for action in catalogue.actions}))
     return Frame(
         catalogue,
-        fit_space(records, metrics, as_of),
+        fit_space(records, metrics, as_of, idle_days(records, as_of)),
         action_space,
         action_space.encode(catalogue.actions),
         domains,
         domain_places(domains, catalogue),
     )
+
+
+def idle_days(records: Records, as_of: float) -> int:
+    """Whole days between the last event and ``as_of``; 0 while events keep coming."""
+    last = float(records.events.at.max(initial=-np.inf))
+    return int((as_of - last) / SECONDS_PER_DAY) if np.isfinite(last) else 0
 
 
 @dataclass(frozen=True)
@@ -190,9 +196,10 @@ def prepare(frame: Frame, records: Records, rows: Impressions, as_of: float) -> 
 def _vectors(
     frame: Frame, records: Records, rows: Impressions, as_of: float
 ) -> tuple[Float32Array, IntArray]:
-    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY)
-    used = np.bincount(place, minlength=len(SNAPSHOT_DAYS)) > 0
-    instants = as_of - SNAPSHOT_DAYS[used] * SECONDS_PER_DAY
+    snapshots = snapshot_days(idle_days(records, as_of))
+    place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY, snapshots)
+    used = np.bincount(place, minlength=len(snapshots)) > 0
+    instants = as_of - snapshots[used] * SECONDS_PER_DAY
     vectors = user_matrix(frame.space, records, instants, np.float32)
     taken = (np.cumsum(used) - 1)[place]
     return vectors.reshape(-1, vectors.shape[2]).astype(np.float32, copy=False), taken * len(
@@ -217,4 +224,12 @@ def _layout(frame: Frame, names: tuple[str, ...]) -> Layout:
         [next(g for stem, g in _GROUPS.items() if name.startswith(stem)) for name in names]
     )
     own = own_targets(names, frame.catalogue)
-    return Layout(frame.described, np.where(own, _OWN_METRIC, family), family, own, _GUESS)
+    kinds, kind = np.unique([name.rpartition(":")[2] for name in names], return_inverse=True)
+    return Layout(
+        frame.described,
+        np.where(own, len(names) + kind, np.arange(len(names))),
+        np.concatenate([family, np.full(len(kinds), _OWN_METRIC)]),
+        family,
+        own,
+        _GUESS,
+    )

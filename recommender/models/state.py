@@ -44,6 +44,7 @@ def described(model: Parameters, catalogue: Catalogue) -> dict[str, Any]:
         "rate": model.rate,
         "curve_rate": model.curve.rate,
         "positives_only": model.positives_only,
+        "idle_days": model.idle_days,
     }
 
 
@@ -109,6 +110,7 @@ def _restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catal
             curve=DelayCurve(float(manifest["curve_rate"]), a["delays"]),
             trust=Trust(**manifest["trust"]),
             positives_only=bool(manifest["positives_only"]),
+            idle_days=int(manifest.get("idle_days", 0)),
         ),
         catalogue,
     )

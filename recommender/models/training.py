@@ -11,16 +11,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recommender.dataset import FloatArray, Records, select_users, until
-from recommender.domain import Catalogue, MetricsList
+from recommender.domain import SECONDS_PER_DAY, Catalogue, MetricsList
 from recommender.errors import NothingToLearnError
 from recommender.models import holdout
 from recommender.models.factors import FactorSettings, Taste, factorise, refine, taste_of
 from recommender.models.feature_model import Pooled, fit_pooled
 from recommender.models.fold_in import ActionFactors, Outcomes, fold_in
 from recommender.models.parameters import Parameters, Trust
-from recommender.models.prepared import Frame, Prepared, frame_of, prepare
+from recommender.models.prepared import Frame, Prepared, frame_of, idle_days, prepare
 from recommender.models.regression import predict
 from recommender.models.shared_model import Shared, fit_shared, predict_shared
 from recommender.outcomes import HORIZON_DAYS, delay_curve
@@ -125,7 +126,24 @@ def learn(
     seed: int,
     progress: Progress | None,
 ) -> Learned:
-    """Train on everything up to ``as_of``; see ``hybrid.fit``."""
+    """Train on everything up to ``as_of``; see ``hybrid.fit``.
+
+    Linear algebra keeps to one thread: the matrices are small, and threads that wait for each
+    other cost several times the work itself as soon as anything else runs on the machine.
+    """
+    with threadpool_limits(1, "blas"):
+        return _learn(records, catalogue, metrics, as_of, settings, seed, progress)
+
+
+def _learn(
+    records: Records,
+    catalogue: Catalogue,
+    metrics: MetricsList,
+    as_of: float,
+    settings: ModelSettings,
+    seed: int,
+    progress: Progress | None,
+) -> Learned:
     tell = progress or (lambda stage, share: None)
     tell("features", 0.0)
     records = until(_sampled(records, settings.max_users, seed), as_of)
@@ -135,12 +153,13 @@ def learn(
     frame = frame_of(records, catalogue, metrics, as_of)
     plan = _Plan(frame, settings, seed)
     tell("held-out time", 0.1)
-    cut = holdout.choose_cut(rows.rows, as_of, settings.holdout_days)
+    end = as_of - idle_days(records, as_of) * SECONDS_PER_DAY
+    cut = holdout.choose_cut(rows.rows, end, settings.holdout_days)
     trust, warm = Trust(), None
     figures: dict[str, float] = {}
     if cut is not None:
         early, warm = _train(plan, until(records, cut), cut, None)
-        trust, figures = holdout.judge(early, records, rows, cut, as_of)
+        trust, figures = holdout.judge(early, records, rows, cut, end)
     tell("all data", 0.55)
     parameters, _ = _train(plan, records, as_of, warm)
     tell("done", 1.0)
@@ -178,6 +197,7 @@ def _train(
             rate=data.rate,
             curve=delay_curve(labelled.rows, as_of),
             positives_only=labelled.positives_only,
+            idle_days=idle_days(records, as_of),
         ),
         learned,
     )

@@ -17,7 +17,7 @@ from recommender.outcomes import outcomes_of
 from recommender.quality import ndcg_at_k
 from tests.benchmarks.cohorts import VARIANTS, Cohort, cohort
 
-MODELS = ("popularity", "features", "hybrid", "ceiling")
+MODELS = ("popularity", "features", "hybrid", "true_features", "ceiling")
 
 
 def measure(world: Cohort, settings: ModelSettings) -> dict[str, float]:
@@ -31,7 +31,7 @@ def measure(world: Cohort, settings: ModelSettings) -> dict[str, float]:
     if world.records.events.kind.min(initial=9) == 0:
         popular = popularity.fit(world.records, world.catalogue, world.as_of)
         scores["popularity"] = popular.score(world.records, world.as_of).sum(axis=2)
-        scores["ceiling"] = ceiling(world)
+        scores |= {"true_features": world.expected, "ceiling": ceiling(world)}
     out: dict[str, float] = {}
     for name in MODELS:
         if name in scores:

@@ -71,6 +71,7 @@ class Variant:
     fatigue: float = 0.0
     habit: float = 0.0
     base: float = -2.4
+    popularity: float = 1.0
     none_share: float = 0.2
     changed_share: float = 0.15
     impressions_logged: bool = True
@@ -81,6 +82,9 @@ VARIANTS: dict[str, Variant] = {
     "level": Variant(level=0.7),
     "habit": Variant(level=0.4, fatigue=0.5, habit=0.8),
     "sparse": Variant(impressions_per_day=0.15, level=0.4),
+    "strong": Variant(
+        impressions_per_day=0.3, base=-1.9, popularity=1.1, taste=1.0, profile=0.45, need=0.65
+    ),
     "small": Variant(users=300, actions=40, level=0.4),
     "positives": Variant(impressions_logged=False, level=0.4, impressions_per_day=1.5),
 }
@@ -242,8 +246,8 @@ def _world(
     effort = np.array([float(action.effort or 3) for action in catalogue.actions])
     names = [row[0] for row in MEASURED]
     target = np.array([[name in action.targets for name in names] for action in catalogue.actions])
-    base = variant.base + draws.normal(0, 0.5, len(DOMAINS))[domain] - 0.15 * (effort - 3)
-    base = base + draws.normal(0, 0.6, a)
+    own = draws.normal(0, 0.5, len(DOMAINS))[domain] - 0.15 * (effort - 3)
+    base = variant.base + variant.popularity * (own + draws.normal(0, 0.6, a))
     x = np.stack(
         [people.z_age, people.z_age**2 / 2 - 0.5, people.sex - 1.5, people.smoker - 0.2], axis=1
     )

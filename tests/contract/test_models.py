@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +16,7 @@ from recommender.domain import Action, Catalogue
 from recommender.errors import DataError, NothingToLearnError
 from recommender.models import hybrid, popularity
 from recommender.models.artifact import pack, unpack
-from recommender.models.base import Scorer
+from recommender.models.base import MOST_LOG_ODDS, Scorer
 from recommender.models.hybrid import HybridModel, ModelSettings
 from recommender.quality import ndcg_at_k
 from tests.benchmarks.cohorts import DAY, Cohort, Variant, cohort
@@ -205,6 +207,71 @@ class TestHybrid:
         assert {"hybrid_ece", "hybrid_brier", "features_log_loss", "factors_log_loss"} <= set(
             figures
         )
+
+
+class TestLogThatEndedLongAgo:
+    """The same cohort, trained at the end of its data and a year later."""
+
+    def test_it_ranks_as_well_as_at_the_end_of_the_log(
+        self, model: HybridModel, world: Cohort
+    ) -> None:
+        later = world.as_of + 370 * DAY
+        idle = hybrid.fit(world.records, world.catalogue, world.metrics, later)
+        assert model.parameters.idle_days == 0
+        assert idle.parameters.idle_days == 370
+        assert idle.holdout["hybrid_ndcg_at_10"] > idle.holdout["popularity_ndcg_at_10"]
+        now, then = (
+            ndcg_at_k(world.p, m.score(world.records, at).sum(axis=2)).mean()
+            for m, at in ((model, world.as_of), (idle, later))
+        )
+        assert then == pytest.approx(now, abs=0.01)
+
+    def test_idle_days_are_stored(self, model: HybridModel, world: Cohort) -> None:
+        idle = replace(model, parameters=replace(model.parameters, idle_days=30))
+        again = unpack(*pack(idle))
+        assert again.parameters.snapshots.tolist() == idle.parameters.snapshots.tolist()
+        assert 31.0 in again.parameters.snapshots
+
+
+class TestBound:
+    """Beyond it the logarithm of a double's odds would not give the sum back."""
+
+    @pytest.fixture
+    def steep(self, model: HybridModel) -> HybridModel:
+        coefficients = model.parameters.coefficients.copy()
+        coefficients[0, 0], coefficients[7, 0] = 60.0, -60.0
+        return replace(model, parameters=replace(model.parameters, coefficients=coefficients))
+
+    def test_log_odds_come_back_from_the_probability(
+        self, steep: HybridModel, world: Cohort
+    ) -> None:
+        total = steep.score(world.records, world.as_of).sum(axis=2)
+        p = 1 / (1 + np.exp(-total))
+        np.testing.assert_allclose(np.log(p / (1 - p)), total, atol=1e-6)
+        np.testing.assert_allclose(total[:, 0], MOST_LOG_ODDS)
+        np.testing.assert_allclose(total[:, 7], -MOST_LOG_ODDS)
+
+    def test_other_scores_are_left_alone(
+        self, steep: HybridModel, model: HybridModel, world: Cohort
+    ) -> None:
+        some = np.setdiff1d(np.arange(len(world.catalogue)), [0, 7])
+        parts = steep.score(world.records, world.as_of)[:, some]
+        # what a person completed of the two steep actions speaks about that person's tastes
+        assert np.abs(parts.sum(axis=2)).max() < MOST_LOG_ODDS
+        expected = model.score(world.records, world.as_of)[:, some, :4]
+        np.testing.assert_allclose(parts[:, :, :4], expected)
+
+    def test_terms_and_shares_are_bounded_alike(self, steep: HybridModel, world: Cohort) -> None:
+        parts = steep.score(world.records, world.as_of)
+        check_terms(steep, world, parts)
+        view = steep.view(take_users(world.records, 11, 12), world.as_of)
+        amounts = steep.shares(view, 0, [0, 3, 7]).amounts
+        np.testing.assert_allclose(amounts.sum(axis=1), parts[11, [0, 3, 7]].sum(axis=1))
+
+
+def test_a_server_needs_no_scikit_learn() -> None:
+    code = "import sys, recommender.models.artifact; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def check_terms(model: HybridModel, world: Cohort, parts: np.ndarray) -> None:

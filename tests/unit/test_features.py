@@ -9,7 +9,7 @@ from recommender.dataset import Events, Observations, Records, Users
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, Action, Catalogue, Metric, MetricsList
 from recommender.features import behaviour, biometrics
 from recommender.features.actions import fit_action_space
-from recommender.features.space import SNAPSHOT_DAYS, fit_space, snapshot_of, user_matrix
+from recommender.features.space import fit_space, snapshot_days, snapshot_of, user_matrix
 
 NOW = 1_700_000_000.0
 METRICS = MetricsList(
@@ -131,9 +131,16 @@ class TestUserVector:
         far = user_matrix(space, replace(records, observations=wild), np.array([NOW]))
         assert np.abs(far - calm).max() <= 8
 
-    def test_a_snapshot_is_never_later_than_the_row(self) -> None:
-        ages = np.array([0.0, 0.5, 1.0, 6.0, 29.0, 2000.0])
-        assert (SNAPSHOT_DAYS[snapshot_of(ages)] >= ages).all()
+    @pytest.mark.parametrize("idle_days", [0, 5, 200])
+    def test_a_snapshot_is_never_later_than_the_row(self, idle_days: int) -> None:
+        ages = np.array([0.0, 0.5, 1.0, 6.0, 29.0, 201.5, 2000.0])
+        snapshots = snapshot_days(idle_days)
+        assert (snapshots[snapshot_of(ages, snapshots)] >= ages).all()
+
+    def test_snapshots_are_dense_where_the_log_ended(self) -> None:
+        snapshots = snapshot_days(200)
+        ages = np.array([0.5, 203.0, 210.0])
+        assert snapshots[snapshot_of(ages, snapshots)].tolist() == [1.0, 203.0, 214.0]
 
 
 class TestBehaviour:

@@ -13,14 +13,27 @@ def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return draws.random(400) < 0.3, draws.uniform(0.01, 0.99, 400), draws.uniform(0.1, 2, 400)
 
 
-def test_losses_agree_with_scikit_learn(drawn: tuple[np.ndarray, ...]) -> None:
+def test_losses_are_weighted_means_over_rows(drawn: tuple[np.ndarray, ...]) -> None:
     y, p, w = drawn
-    assert quality.log_loss(y, p, w) == pytest.approx(
-        reference.log_loss(y, p, sample_weight=w), abs=1e-9
-    )
-    assert quality.brier(y, p, w) == pytest.approx(
-        reference.brier_score_loss(y, p, sample_weight=w), abs=1e-9
-    )
+    each = quality.pointwise_log_loss(y, p)
+    np.testing.assert_allclose(each, -np.log(np.where(y, p, 1 - p)))
+    assert quality.log_loss(y, p, w) == pytest.approx(np.average(each, weights=w))
+    assert quality.log_loss(y, p) == pytest.approx(each.mean())
+    assert quality.brier(y, p, w) == pytest.approx(np.average((p - y) ** 2, weights=w))
+
+
+@pytest.mark.parametrize("outcome", [True, False])
+def test_losses_of_outcomes_that_are_all_alike(outcome: bool) -> None:
+    y, p = np.full(3, outcome), np.array([0.2, 0.5, 0.9])
+    assert quality.log_loss(y, p) == pytest.approx(quality.pointwise_log_loss(y, p).mean())
+    assert quality.brier(y, p) == pytest.approx(((p - outcome) ** 2).mean())
+
+
+def test_losses_of_nothing_are_0() -> None:
+    none, two = np.zeros(0), np.array([0.3, 0.6])
+    for loss in (quality.log_loss, quality.brier):
+        assert loss(none > 0, none) == 0
+        assert loss(two > 0.5, two, np.zeros(2)) == 0
 
 
 def test_ndcg_agrees_with_scikit_learn() -> None:
