@@ -16,6 +16,7 @@ from recommender.errors import RecommenderError
 from recommender.knowledge import load_knowledge
 from recommender.published import Published
 from recommender.settings import Settings
+from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, connect
 
 from . import errors
@@ -119,7 +120,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The first answer should not have to wait for the model; without one there is nothing to load.
     with suppress(RecommenderError):
         state.published.current()
-    yield
+    with checkpoints_beside(state.engine):
+        yield
     state.engine.dispose()
 
 

@@ -59,7 +59,8 @@ def needs(scope: str, *, bound: bool = False) -> Any:
         person: where nothing of a person is touched, or the route looks for itself.
     """
 
-    async def check(request: Request, state: App) -> Caller:
+    async def check(request: Request) -> Caller:
+        state: State = request.app.state.recommender
         caller = state.gatekeeper.caller(request.headers.get("authorization"))
         if not caller.may(scope):
             raise HTTPException(403, f"the key lacks the scope {scope}")

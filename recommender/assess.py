@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 
 from recommender.benefit import Benefits, expected_gain
 from recommender.dataset import BoolArray, FloatArray, Records
@@ -29,6 +30,9 @@ class Assessment:
         Log-odds parts in the order of ``columns.PARTS``, shape [n_users, n_actions, 5].
     p_complete, benefit
         Shape [n_users, n_actions].
+    readings, needs
+        Latest fresh reading of each metric and how far it is off, shape [n_users, n_metrics];
+        see ``Benefits``.
     decisions
         The guardrails' verdicts, rules and alerts.
     view
@@ -38,6 +42,8 @@ class Assessment:
     parts: FloatArray
     p_complete: FloatArray
     benefit: FloatArray
+    readings: FloatArray
+    needs: FloatArray
     decisions: Decisions
     view: View | None = None
 
@@ -63,6 +69,12 @@ class Assessor:
         Any published run's model; new actions are scored by their attributes.
     rules, metrics, catalogue
         Today's, whatever the run was trained with.
+
+    Attributes
+    ----------
+    active, domains, domain_code, repeat_days, quoted_ids
+        One entry an action: whether it is not retired, its domain and a number for that, its
+        repeat interval (0 for none), its id as JSON.
     """
 
     def __init__(
@@ -75,15 +87,22 @@ class Assessor:
         self.metrics = metrics
         self.active = np.array([not action.retired for action in catalogue.actions], dtype=bool)
         self.domains = tuple(action.domain for action in catalogue.actions)
+        self.domain_code = np.unique(self.domains, return_inverse=True)[1]
+        self.quoted_ids = [orjson.dumps(action_id).decode() for action_id in catalogue.ids]
+        self.repeat_days = np.array([one.repeat_after_days or 0.0 for one in catalogue.actions])
 
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:
         """Assess every action for every user of ``records`` as of an instant."""
         view = self.model.view(records, as_of) if len(records.users) == 1 else None
         parts = self.model.score_view(view) if view else self.model.score(records, as_of)
+        readings = self.benefits.readings(records.observations, len(records.users), as_of)
+        needs = self.benefits.needs(readings)
         return Assessment(
             parts=parts,
             p_complete=1.0 / (1.0 + np.exp(-parts.sum(axis=-1))),
-            benefit=self.benefits.benefit(records.observations, len(records.users), as_of),
+            benefit=self.benefits.benefit(needs),
+            readings=readings,
+            needs=needs,
             decisions=self.guard.decide(records, as_of, audience),
             view=view,
         )

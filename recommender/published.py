@@ -15,6 +15,7 @@ from recommender.domain import MetricsList
 from recommender.errors import NoPublishedRunError
 from recommender.guardrails.rules import Rules
 from recommender.models.artifact import unpack
+from recommender.models.hybrid import HybridModel
 from recommender.store.engine import Connection, Engine, reading
 from recommender.store.read import catalogue_version, load_catalogue
 from recommender.store.runs import PublishedRun, load_artifact, published_run
@@ -22,10 +23,20 @@ from recommender.store.runs import PublishedRun, load_artifact, published_run
 
 @dataclass(frozen=True)
 class LiveRun:
-    """A published run ready to answer."""
+    """A published run ready to answer.
+
+    Attributes
+    ----------
+    model
+        As trained; each new version of the catalogue is aligned from it, so that an action
+        corrected twice is described by its last version.
+    assessor
+        The model and the guardrails, aligned with the present catalogue.
+    """
 
     run: PublishedRun
     catalogue_version: str
+    model: HybridModel
     assessor: Assessor
 
 
@@ -77,9 +88,10 @@ class Published:
         if live is not None and (live.run, live.catalogue_version) == (run, version):
             return live
         model = (
-            live.assessor.model
+            live.model
             if live is not None and live.run.run_id == run.run_id
             else unpack(*load_artifact(connection, run.run_id))
         )
         catalogue = load_catalogue(connection)
-        return LiveRun(run, version, Assessor(model, self._rules, self._metrics, catalogue))
+        assessor = Assessor(model, self._rules, self._metrics, catalogue)
+        return LiveRun(run, version, model, assessor)

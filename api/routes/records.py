@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
+
 from recommender.ingest import (
     IngestReport,
     record_actions,
@@ -14,7 +15,6 @@ from recommender.ingest import (
     record_observations,
     record_users,
 )
-
 from recommender.store.engine import reading
 from recommender.store.ownership import belongs_to_others
 

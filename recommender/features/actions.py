@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from recommender.domain import Action, Catalogue
 from recommender.features.scaling import centre_and_scale
 
 MOST_LEVELS = 40
+CLIP = 4.0
 _LEAST_ACTIONS = 2
+_LARGEST = 1e12
+"""Numbers are cut here, so that one absurd entry can't overflow the scaling of the rest."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,10 @@ class ActionSpace:
     def encode(self, actions: Iterable[Action]) -> FloatArray:
         """Vectors of actions, shape [n_actions, 1 + n_names]; the first column is 1."""
         rows = [described(action) for action in actions]
-        raw = np.array(
-            [
-                [row.get(name, np.nan if "=" not in name else 0.0) for name in self.names]
-                for row in rows
-            ]
-        ).reshape(len(rows), len(self.names))
-        z = np.nan_to_num((raw - self.centre) / self.scale, nan=0.0)
+        z = np.nan_to_num((_table(rows, self.names) - self.centre) / self.scale, nan=0.0)
+        # A number far outside what was trained on says no more than the farthest that was.
+        numbers = np.array(["=" not in name for name in self.names], dtype=bool)
+        z[:, numbers] = np.clip(z[:, numbers], -CLIP, CLIP)
         return np.concatenate([np.ones((len(rows), 1)), z], axis=1)
 
 
@@ -57,11 +57,18 @@ def fit_action_space(catalogue: Catalogue) -> ActionSpace:
         if n >= _LEAST_ACTIONS
         and (_built_in(name) or levels[name.partition("=")[0]] <= MOST_LEVELS)
     )
-    raw = np.array([[row.get(n, np.nan if "=" not in n else 0.0) for n in names] for row in rows])
-    raw = raw.reshape(len(rows), len(names))
+    raw = _table(rows, names)
     varied = np.flatnonzero([len(np.unique(some[~np.isnan(some)])) > 1 for some in raw.T])
     centre, scale = centre_and_scale(raw)
     return ActionSpace(tuple(names[i] for i in varied), centre[varied], scale[varied])
+
+
+def _table(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> FloatArray:
+    """Columns of some rows, [n_rows, n_names]; a number that is not there is NaN."""
+    absent = [0.0 if "=" in name else np.nan for name in names]
+    raw = [[row.get(n, gap) for n, gap in zip(names, absent, strict=True)] for row in rows]
+    table = np.array(raw, dtype=np.float64).reshape(len(rows), len(names))
+    return np.clip(table, -_LARGEST, _LARGEST)
 
 
 def described(action: Action) -> dict[str, float]:

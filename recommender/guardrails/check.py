@@ -6,7 +6,7 @@ The rules are never learned and never weighed against a score. ``withhold`` beat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, MetricsList, Verdict
-from recommender.guardrails.facts import Facts, facts_from
+from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
 
 Int16Array = NDArray[np.int16]
@@ -48,24 +48,38 @@ class Decisions:
     facts: Facts
 
 
-class Hit(NamedTuple):
-    """An action that was not simply allowed.
+class Citation(NamedTuple):
+    """A rule that decided about some actions of one user.
 
     Attributes
     ----------
-    action, rule
-        Indices into the catalogue and the rules.
     verdict
-        A code of ``domain.VERDICT_CODES``.
-    citation
-        Rule id, its version, and the id of the reading that made it hold (the first if it needed
-        several), or None.
+        ``caution`` or ``withhold``.
+    reading
+        Id of the reading that made it hold (the first if it needed several), or None.
     """
 
-    action: int
-    verdict: int
-    rule: int
-    citation: tuple[str, int, str | None]
+    verdict: Verdict
+    rule_id: str
+    version: int
+    reading: str | None
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Why some actions were not simply allowed to one user.
+
+    Attributes
+    ----------
+    actions, rules
+        Aligned indices into the catalogue, ascending, and the rules.
+    cited
+        The rules among them.
+    """
+
+    actions: list[int]
+    rules: list[int]
+    cited: Mapping[int, Citation]
 
 
 class Guard:
@@ -82,7 +96,8 @@ class Guard:
     """
 
     def __init__(self, rules: Rules, catalogue: Catalogue, metrics: MetricsList) -> None:
-        self._rules, self._metrics = rules, metrics
+        self._rules = rules
+        self._reader = FactReader(rules.needs, metrics)
         self.rule_ids = tuple(rule.rule_id for rule in rules.rules)
         self.rule_versions = tuple(rule.version for rule in rules.rules)
         self.alert_rules = _alerts_by_urgency(rules.rules)
@@ -107,7 +122,7 @@ class Guard:
 
         ``as_of`` is in seconds since 1970; no later reading is looked at.
         """
-        facts = facts_from(self._rules.needs, records, self._metrics, as_of)
+        facts = self._reader.read(records, as_of)
         holds = self._holding(self._deciding, facts) & self._deciding_for[audience]
         alerts = self._holding(self.alert_rules, facts) & self._alerting_for[audience]
         rule = self._first_rule(holds)
@@ -122,21 +137,16 @@ class Guard:
             for rule in rules
         )
 
-    def hits(self, decisions: Decisions, records: Records, user: int) -> tuple[Hit, ...]:
-        """Every action that was not simply allowed to one user, with rule and reading.
+    def grounds(self, decisions: Decisions, records: Records, user: int) -> Grounds:
+        """Every action that was not simply allowed to one user, with rules and readings.
 
         ``records`` must be those that the decisions were made on.
         """
-        row, codes = decisions.rule[user], decisions.verdict[user]
-        places = np.flatnonzero(row != NO_RULE)
-        named = row[places].tolist()
-        cited = {rule: self._citation(decisions, records, user, rule) for rule in set(named)}
-        return tuple(
-            Hit(place, code, rule, cited[rule])
-            for place, code, rule in zip(
-                places.tolist(), codes[places].tolist(), named, strict=True
-            )
-        )
+        row = decisions.rule[user]
+        actions = np.flatnonzero(row != NO_RULE)
+        rules = row[actions].tolist()
+        cited = {rule: self._citation(decisions, records, user, rule) for rule in set(rules)}
+        return Grounds(actions.tolist(), rules, cited)
 
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
         """Indices into ``Records.observations`` of the readings that made a rule hold."""
@@ -183,13 +193,12 @@ class Guard:
         deciding: Int16Array = self._rule_of[candidates[first]]
         return deciding
 
-    def _citation(
-        self, decisions: Decisions, records: Records, user: int, rule: int
-    ) -> tuple[str, int, str | None]:
+    def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
         ids = records.observations.ids
         seen = self.readings_seen(decisions, user, rule) if ids is not None else ()
         reading = str(ids[seen[0]]) if ids is not None and seen else None
-        return self.rule_ids[rule], self.rule_versions[rule], reading
+        named = self._rules.rules[rule]
+        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading)
 
 
 def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,20 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.dataset import BoolArray, FloatArray, IntArray, ObjectArray, Records, Users
+from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
-from recommender.guardrails.terms import (
-    Age,
-    Defined,
-    Expression,
-    Fact,
-    Has,
-    NumberOf,
-    Reading,
-    SexIs,
-    TextIs,
-    UnknownPerson,
-)
+from recommender.guardrails.profile import OneProfile, Profiles, profile_facts
+from recommender.guardrails.terms import Defined, Expression, Fact, Has, Reading
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -90,27 +80,6 @@ class Needs:
         return {name: number for number, name in enumerate(names)}
 
 
-def facts_from(needs: Needs, records: Records, metrics: MetricsList, as_of: float) -> Facts:
-    """Gather what the rules need to know about every user of ``records``.
-
-    Only plausible readings not after ``as_of`` (seconds since 1970) count. A reading exactly as old
-    as its freshness, or as its ``hours``, still counts.
-    """
-    values: list[Any] = [None] * len(needs.facts)
-    readings = _gather_readings(needs, records, metrics, as_of, values)
-    profile = _Profile(records.users, needs, as_of)
-    for place, fact in enumerate(needs.facts):
-        gather = _PROFILE_FACTS.get(type(fact))
-        if gather is not None:
-            values[place] = gather(profile, fact)
-    if len(records.users) == 1:
-        values = [None if value is None else value[0].item() for value in values]
-    for place, fact in enumerate(needs.facts):
-        if isinstance(fact, Defined):
-            values[place] = needs.definitions[fact.name].evaluate(values)
-    return Facts(len(records.users), values, readings)
-
-
 @dataclass(frozen=True)
 class _Readings:
     """Readings that count, sorted by key = user * number of metrics + metric, then by time."""
@@ -123,42 +92,80 @@ class _Readings:
     index: IntArray
 
 
-def _gather_readings(
-    needs: Needs, records: Records, metrics: MetricsList, as_of: float, values: list[Any]
-) -> dict[int, IntArray]:
-    known = _that_count(records, metrics, as_of)
-    seen: dict[int, IntArray] = {}
-    if needs.latest:
-        places = [place for place, _ in needs.latest]
-        number = np.array([metrics.index[reading.metric] for _, reading in needs.latest])
-        oldest = np.array([as_of - _window(reading, metrics) for _, reading in needs.latest])
-        found, which = _latest(known, number, oldest)
-        for place, one_value, one_index in zip(places, found, which, strict=True):
-            values[place], seen[place] = one_value, one_index
-    for place, reading in needs.extremes:
-        number_of = metrics.index[reading.metric]
-        oldest_at = as_of - _window(reading, metrics)
-        values[place], seen[place] = _extreme(known, number_of, oldest_at, reading.kind)
-    return seen
+class FactReader:
+    """Gathers what the rules need to know about people.
+
+    Only plausible readings not after the instant asked about count. A reading exactly as old as
+    its freshness, or as its ``hours``, still counts.
+
+    Parameters
+    ----------
+    metrics
+        The list that the records' metric indices refer to.
+    """
+
+    def __init__(self, needs: Needs, metrics: MetricsList) -> None:
+        self._needs, self._n_metrics = needs, len(metrics)
+        self._low = np.array([metric.plausible_low for metric in metrics.metrics])
+        self._high = np.array([metric.plausible_high for metric in metrics.metrics])
+        self._latest = [place for place, _ in needs.latest]
+        self._metric = np.array([metrics.index[one.metric] for _, one in needs.latest], np.int64)
+        self._window = np.array([_window(one, metrics) for _, one in needs.latest])
+        self._extremes = [
+            (place, metrics.index[one.metric], _window(one, metrics), one.kind)
+            for place, one in needs.extremes
+        ]
+        self._of_profile = profile_facts(needs.facts)
+        self._defined = [
+            (place, needs.definitions[fact.name].evaluate)
+            for place, fact in enumerate(needs.facts)
+            if isinstance(fact, Defined)
+        ]
+
+    def read(self, records: Records, as_of: float) -> Facts:
+        """Gather the facts about every user of ``records``; ``as_of`` is in seconds since 1970."""
+        n_users, asked = len(records.users), self._needs.conditions
+        values: list[Any] = [None] * len(self._needs.facts)
+        readings = self._read_readings(records, as_of, values)
+        kind = OneProfile if n_users == 1 else Profiles
+        profile = kind(records.users, asked, as_of)
+        for place, gather, fact in self._of_profile:
+            values[place] = gather(profile, fact)
+        for place, evaluate in self._defined:
+            values[place] = evaluate(values)
+        return Facts(n_users, values, readings)
+
+    def _read_readings(
+        self, records: Records, as_of: float, values: list[Any]
+    ) -> dict[int, IntArray]:
+        known = self._that_count(records, as_of)
+        found, which = _latest(known, self._metric, as_of - self._window)
+        alone = known.n_users == 1
+        seen = dict(zip(self._latest, which, strict=True))
+        for place, value in zip(
+            self._latest, found[:, 0].tolist() if alone else found, strict=True
+        ):
+            values[place] = value
+        for place, metric, window, kind in self._extremes:
+            extreme, seen[place] = _extreme(known, metric, as_of - window, kind)
+            values[place] = extreme.item() if alone else extreme
+        return seen
+
+    def _that_count(self, records: Records, as_of: float) -> _Readings:
+        all_of = records.observations
+        kind, value, at = all_of.metric, all_of.value, all_of.at
+        counts = (at <= as_of) & (value >= self._low[kind]) & (value <= self._high[kind])
+        index = np.flatnonzero(counts)
+        key = all_of.user.astype(np.int64) * self._n_metrics + kind
+        if len(index) < len(key):
+            key, at, value = key[index], at[index], value[index]
+        return _Readings(len(records.users), self._n_metrics, key, at, value, index)
 
 
 def _window(reading: Reading, metrics: MetricsList) -> float:
     if reading.hours is not None:
         return reading.hours * _SECONDS_PER_HOUR
     return metrics.metrics[metrics.index[reading.metric]].fresh_days * SECONDS_PER_DAY
-
-
-def _that_count(records: Records, metrics: MetricsList, as_of: float) -> _Readings:
-    all_of = records.observations
-    low = np.array([metric.plausible_low for metric in metrics.metrics])
-    high = np.array([metric.plausible_high for metric in metrics.metrics])
-    kind, value, at = all_of.metric, all_of.value, all_of.at
-    counts = (at <= as_of) & (value >= low[kind]) & (value <= high[kind])
-    index = np.flatnonzero(counts)
-    key = all_of.user.astype(np.int64) * len(metrics) + kind
-    if len(index) < len(key):
-        key, at, value = key[index], at[index], value[index]
-    return _Readings(len(records.users), len(metrics), key, at, value, index)
 
 
 def _latest(
@@ -185,94 +192,3 @@ def _extreme(
     # Where a user comes more than once the last assignment stands: the most extreme reading.
     found[user], which[user] = known.value[ordered], known.index[ordered]
     return found, which
-
-
-class _Profile:
-    """Profile facts about all users of a record, each worked out at most once."""
-
-    def __init__(self, users: Users, needs: Needs, as_of: float) -> None:
-        self.users, self.needs, self.as_of = users, needs, as_of
-
-    @cached_property
-    def age(self) -> FloatArray:
-        return completed_years(self.users.born_at, self.as_of)
-
-    @cached_property
-    def has(self) -> BoolArray:
-        """[n_conditions asked for, n_users]."""
-        numbers = self.needs.conditions
-        flags = np.zeros((len(numbers) + 1, len(self.users)), dtype=bool)
-        names = self.users.condition_name.tolist()
-        # Conditions that no rule asks for all land in the spare last row.
-        which = [numbers.get(name, -1) for name in names]
-        flags[which, self.users.condition_user] = True
-        return flags
-
-    @cached_property
-    def unknown_person(self) -> BoolArray:
-        unknown: BoolArray = np.isnan(self.age)
-        unknown[self.users.condition_user] = False
-        return unknown
-
-    def attribute(self, name: str) -> ObjectArray:
-        column = self.users.attributes.get(name)
-        if column is None:
-            return np.full(len(self.users), None, dtype=object)
-        return np.asarray(column, dtype=object)
-
-
-def completed_years(born_at: FloatArray, as_of: float) -> FloatArray:
-    """Age in completed calendar years at an instant, NaN where unknown or not yet born.
-
-    >>> born = np.array(["2000-02-29", "1999-03-01"], dtype="M8[s]").astype(float)
-    >>> completed_years(born, np.datetime64("2018-02-28", "s").astype(float)).tolist()
-    [17.0, 18.0]
-    """
-    known = np.isfinite(born_at)
-    born_months, born_day = _month_and_day(np.where(known, born_at, 0.0))
-    months, day = _month_and_day(np.array([as_of]))
-    years = (months - born_months - (day < born_day)) // 12
-    age: FloatArray = np.where(known & (years >= 0), years, np.nan)
-    return age
-
-
-def _month_and_day(at: FloatArray) -> tuple[IntArray, IntArray]:
-    days = np.floor(at / SECONDS_PER_DAY).astype(np.int64).astype("M8[D]")
-    months = days.astype("M8[M]")
-    return months.astype(np.int64), (days - months.astype("M8[D]")).astype(np.int64)
-
-
-def _sex_is(profile: _Profile, fact: Any) -> BoolArray:
-    return np.asarray(profile.users.sex == fact.code)
-
-
-def _text_is(profile: _Profile, fact: Any) -> BoolArray:
-    values = profile.attribute(fact.attribute)
-    if fact.word is None:
-        # None and NaN stand for unknown; NaN is what differs from itself.
-        return np.asarray((values == None) | (values != values), dtype=bool)  # noqa: E711
-    return np.asarray(values == fact.word, dtype=bool)
-
-
-def _number_of(profile: _Profile, fact: Any) -> FloatArray:
-    values = profile.attribute(fact.attribute)
-    return np.fromiter((_as_number(value) for value in values), np.float64, len(values))
-
-
-def _as_number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return float("nan")
-    try:
-        return float(value)
-    except ValueError:
-        return float("nan")
-
-
-_PROFILE_FACTS: Mapping[type[Any], Callable[[_Profile, Any], Any]] = {
-    Age: lambda profile, _: profile.age,
-    SexIs: _sex_is,
-    Has: lambda profile, fact: profile.has[profile.needs.conditions[fact.condition]],
-    TextIs: _text_is,
-    NumberOf: _number_of,
-    UnknownPerson: lambda profile, _: profile.unknown_person,
-}

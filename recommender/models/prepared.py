@@ -202,9 +202,10 @@ def _vectors(
     instants = as_of - snapshots[used] * SECONDS_PER_DAY
     vectors = user_matrix(frame.space, records, instants, np.float32)
     taken = (np.cumsum(used) - 1)[place]
-    return vectors.reshape(-1, vectors.shape[2]).astype(np.float32, copy=False), taken * len(
-        records.users
-    ) + rows.user
+    n_instants, n_users, n_features = vectors.shape
+    # No -1: with neither profiles nor readings there are no features to tell it from.
+    table = vectors.reshape(n_instants * n_users, n_features).astype(np.float32, copy=False)
+    return table, taken * n_users + rows.user
 
 
 def _deeds(

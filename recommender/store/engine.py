@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,8 @@ POSTGRESQL = "postgresql"
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
+_LOG_PAGES = 10_000
+"""Length of SQLite's log at which a commit has to copy it; ``checkpoints`` does so before."""
 _WRITES = "recommender_writes"
 _MIGRATION_LOCK = 7_164_001
 _SQLITE_NO_TABLE = "no such table"
@@ -80,6 +82,65 @@ def writing(engine: Engine) -> Iterator[Connection]:
         conn.begin(),
     ):
         yield conn
+
+
+class Direct:
+    """A driver's own connection, on which every statement is a transaction of its own.
+
+    One statement sees one snapshot and is kept as a whole, so that nothing has to be begun or
+    ended: for the few statements of a live answer, of which SQLAlchemy's part is half the time.
+
+    Attributes
+    ----------
+    dialect
+        ``sqlite`` (values are named ``:name`` in statements) or ``postgresql`` (``%(name)s``).
+    """
+
+    __slots__ = ("_cursor", "dialect")
+
+    def __init__(self, dialect: str, cursor: Any) -> None:
+        self.dialect = dialect
+        self._cursor = cursor
+
+    def rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Rows that a statement gives."""
+        found: list[tuple[Any, ...]] = self._cursor.execute(statement, values).fetchall()
+        return found
+
+    def run(self, statement: str, values: Mapping[str, Any]) -> None:
+        """Run a statement for what it changes."""
+        self._cursor.execute(statement, values)
+
+
+def placeholder(dialect: str, name: str) -> str:
+    """How a statement for ``Direct`` refers to a value."""
+    return f":{name}" if dialect == SQLITE else f"%({name})s"
+
+
+@contextmanager
+def direct(engine: Engine) -> Iterator[Direct]:
+    """Give a connection for statements that need no transaction around them."""
+    with _in_plain_words(engine):
+        pooled = engine.raw_connection()
+        try:
+            with _self_committing(engine.dialect.name, pooled.driver_connection) as cursor:
+                yield Direct(engine.dialect.name, cursor)
+        finally:
+            pooled.close()
+
+
+@contextmanager
+def _self_committing(dialect: str, driver: Any) -> Iterator[Any]:
+    if dialect == SQLITE:  # `_prepare_sqlite` made it so
+        yield driver.cursor()
+        return
+    driver.autocommit = True
+    try:
+        with driver.cursor(binary=True) as cursor:
+            yield cursor
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 @contextmanager
@@ -153,6 +214,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

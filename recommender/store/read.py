@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     Connection,
     RowMapping,
-    TextClause,
-    bindparam,
     select,
     text,
 )
@@ -20,6 +19,7 @@ from recommender.domain import Action, Catalogue, Evidence, MetricsList, Sex, Us
 from recommender.store import schema
 from recommender.store.bulk import load_records as load_records
 from recommender.store.bulk import user_id_chunks as user_id_chunks
+from recommender.store.engine import Direct, placeholder
 from recommender.store.person import export_user as export_user
 from recommender.store.record_arrays import (
     event_arrays,
@@ -28,6 +28,7 @@ from recommender.store.record_arrays import (
     profile_sql,
     user_arrays,
 )
+from recommender.store.schema import instant_value
 
 _SECOND = {
     "sqlite": "CAST(substr(updated_at, 18, 9) AS REAL) + strftime('%s', substr(updated_at, 1, 16))",
@@ -82,40 +83,50 @@ def load_user(conn: Connection, user_id: str) -> User | None:
 
 
 def load_user_record(
-    conn: Connection,
+    store: Direct,
     user_id: str,
     as_of: datetime,
     catalogue: Catalogue,
     metrics: MetricsList,
 ) -> Records:
-    """Return one person's record up to an instant, with observation ids; three queries.
+    """Return one person's record up to an instant, with observation ids; one query.
 
     An unknown person gives one user of whom nothing is known. What refers to an action
     or metric that the caller does not have yet is left out.
     """
-    profile, events, observations = _record_queries(conn.dialect.name)
-    known = conn.execute(profile, {"user": user_id}).first() or (None, None, None, None)
-    given = {"user": user_id, "as_of": as_of}
+    given = {"user": user_id, "as_of": instant_value(store.dialect, as_of)}
+    rows = store.rows(_record_query(store.dialect), given)
+    # A database may mix the kinds: nothing says in which order UNION ALL gives them.
+    profile = [row for row in rows if row[0] == _PROFILE] or [_NO_PROFILE]
     return Records(
-        user_arrays([user_id], *([value] for value in known)),
-        event_arrays(conn.execute(events, given).all(), catalogue),
-        observation_arrays(conn.execute(observations, given).all(), metrics),
+        user_arrays([user_id], *([value] for value in profile[0][1:5])),
+        event_arrays([row for row in rows if row[0] == _EVENT], catalogue),
+        observation_arrays([row for row in rows if row[0] == _OBSERVATION], metrics),
     )
+
+
+_PROFILE, _EVENT, _OBSERVATION = range(3)
+_NO_PROFILE: tuple[Any, ...] = (_PROFILE, *[None] * 6)
 
 
 @lru_cache
-def _record_queries(dialect: str) -> tuple[TextClause, TextClause, TextClause]:
-    until = bindparam("as_of", type_=schema.UtcInstant())
-    profile = f"SELECT {profile_sql(dialect)} FROM users WHERE user_id = :user"
-    events = (
-        f"SELECT action_id, type, {instant_sql(dialect, 'occurred_at')}, request_id, propensity, "
-        "value FROM events WHERE user_id = :user AND occurred_at <= :as_of"
+def _record_query(dialect: str) -> str:
+    """One query for everything of a person: one snapshot, one round trip.
+
+    Rows are as ``record_arrays`` takes them: the kind of record, then six columns.
+    """
+    user, as_of = (placeholder(dialect, name) for name in ("user", "as_of"))
+    number, word = "CAST(NULL AS double precision)", "CAST(NULL AS text)"
+    return (
+        f"SELECT {_PROFILE}, {profile_sql(dialect)}, {number}, {number} FROM users"
+        f" WHERE user_id = {user} UNION ALL "
+        f"SELECT {_EVENT}, {instant_sql(dialect, 'occurred_at')}, action_id, type, request_id,"
+        f" propensity, value FROM events WHERE user_id = {user} AND occurred_at <= {as_of}"
+        " UNION ALL "
+        f"SELECT {_OBSERVATION}, {instant_sql(dialect, 'observed_at')}, metric, observation_id,"
+        f" {word}, value, {number} FROM observations"
+        f" WHERE user_id = {user} AND observed_at <= {as_of}"
     )
-    observations = (
-        f"SELECT metric, value, {instant_sql(dialect, 'observed_at')}, observation_id "
-        "FROM observations WHERE user_id = :user AND observed_at <= :as_of"
-    )
-    return text(profile), text(events).bindparams(until), text(observations).bindparams(until)
 
 
 def _action(row: RowMapping) -> Action:

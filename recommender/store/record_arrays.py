@@ -6,11 +6,12 @@ content, so that a live answer and the nightly scores see the very same arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from recommender.dataset import (
     Events,
@@ -88,47 +89,59 @@ def _attribute_columns(texts: Iterable[str | None], count: int) -> dict[str, Obj
     return dict(sorted(columns.items()))
 
 
-def event_arrays(rows: Sequence[Any], catalogue: Catalogue) -> Events:
+def event_arrays(rows: Sequence[Sequence[Any]], catalogue: Catalogue) -> Events:
     """Build one person's events.
 
     Parameters
     ----------
     rows
-        action_id, type, seconds since 1970, request_id, propensity, value.
+        Something, what ``instant_sql`` gave, action_id, type, request_id, propensity, value.
     """
-    index = catalogue.index
-    known = [row for row in rows if row[0] in index]
-    requests: dict[str | None, int] = {None: -1}
-    for row in known:
-        requests.setdefault(row[3], len(requests))
+    _, at, action, kind, request, propensity, value = _columns(rows, 2, catalogue.index)
+    requests = {name: place for place, name in enumerate(dict.fromkeys(request))}
+    requests[None] = -1
     return ordered_events(
-        np.zeros(len(known), dtype=np.int32),
-        np.array([index[row[0]] for row in known], dtype=np.int32),
-        np.array([EVENT_CODES[row[1]] for row in known], dtype=np.int8),
-        seconds([row[2] for row in known]),
-        np.array([requests[row[3]] for row in known], dtype=np.int64),
-        np.array([row[4] for row in known], dtype=np.float64),
-        np.array([row[5] for row in known], dtype=np.float64),
+        np.zeros(len(at), dtype=np.int32),
+        _codes(action, catalogue.index, np.int32),
+        _codes(kind, EVENT_CODES, np.int8),
+        seconds(at),
+        _codes(request, requests, np.int64),
+        np.array(propensity, dtype=np.float64),
+        np.array(value, dtype=np.float64),
     )
 
 
-def observation_arrays(rows: Sequence[Any], metrics: MetricsList) -> Observations:
+def observation_arrays(rows: Sequence[Sequence[Any]], metrics: MetricsList) -> Observations:
     """Build one person's readings.
 
     Parameters
     ----------
     rows
-        metric, value, seconds since 1970, observation_id.
+        Something, what ``instant_sql`` gave, metric, observation_id, something, value, something.
     """
-    index = metrics.index
-    known = [row for row in rows if row[0] in index]
+    _, at, metric, ids, _, value, _ = _columns(rows, 2, metrics.index)
     return ordered_observations(
-        np.zeros(len(known), dtype=np.int32),
-        np.array([index[row[0]] for row in known], dtype=np.int32),
-        np.array([row[1] for row in known], dtype=np.float64),
-        seconds([row[2] for row in known]),
-        np.array([row[3] for row in known], dtype=np.object_),
+        np.zeros(len(at), dtype=np.int32),
+        _codes(metric, metrics.index, np.int32),
+        np.array(value, dtype=np.float64),
+        seconds(at),
+        np.array(ids, dtype=np.object_),
     )
+
+
+_Code = TypeVar("_Code", np.int8, np.int32, np.int64)
+
+
+def _columns(
+    rows: Sequence[Sequence[Any]], named: int, known: Mapping[str, int]
+) -> Sequence[Sequence[Any]]:
+    """Rows of seven columns turned into columns; only rows whose name is known."""
+    kept = [row for row in rows if row[named] in known]
+    return list(zip(*kept, strict=True)) or [()] * 7
+
+
+def _codes(values: Sequence[Any], numbers: Mapping[Any, int], dtype: type[_Code]) -> NDArray[_Code]:
+    return np.fromiter(map(numbers.__getitem__, values), dtype, len(values))
 
 
 def ordered_events(

@@ -56,12 +56,7 @@ class UtcInstant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Refuse naive datetimes; store UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        utc = value.astimezone(UTC)
-        return utc.strftime(_ISO) if dialect.name == "sqlite" else utc
+        return None if value is None else instant_value(dialect.name, value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return an aware UTC datetime."""
@@ -70,6 +65,20 @@ class UtcInstant(TypeDecorator[datetime]):
         if isinstance(value, str):
             return datetime.strptime(value, _ISO).replace(tzinfo=UTC)
         return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+def instant_value(dialect: str, instant: datetime) -> str | datetime:
+    """An instant as the driver of a database takes it.
+
+    Raises
+    ------
+    ValueError
+        It has no time zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    utc = instant.astimezone(UTC)
+    return utc.strftime(_ISO) if dialect == "sqlite" else utc
 
 
 Json = JSON().with_variant(JSONB(), "postgresql")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, TextClause, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from recommender.domain import Recommendation, RecommendationList, User
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
-from recommender.store.engine import POSTGRESQL, json_text
+from recommender.store.engine import POSTGRESQL, Direct, json_text, placeholder
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
 from recommender.store.retention import erased_name, one_at_a_time
+from recommender.store.schema import instant_value
 
 _PROFILE_FIELDS = frozenset({"birth_date", "sex", "conditions", "attributes"})
 
@@ -48,12 +49,7 @@ class Asked(Protocol):
         """``http`` or ``cli``."""
 
 
-def log_request(
-    conn: Connection,
-    answer: RecommendationList,
-    asked: Asked,
-    verdicts: Sequence[Sequence[str | int | None]],
-) -> None:
+def log_request(store: Direct, answer: RecommendationList, asked: Asked, verdicts: str) -> None:
     """Keep an answer as it was given: one compact row.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
@@ -62,17 +58,18 @@ def log_request(
     Parameters
     ----------
     verdicts
-        [action_id, verdict, rule_id, rule_version, observation_id] of every action that
-        was not simply allowed.
+        JSON list of [action_id, verdict, rule_id, rule_version, observation_id] of every
+        action that was not simply allowed.
     """
-    conn.execute(
-        _request_insert(conn.dialect.name),
+    generated_at = instant_value(store.dialect, answer.generated_at)
+    store.run(
+        _request_insert(store.dialect),
         {
             "request_id": answer.request_id,
             "user_id": answer.user_id,
             "run_id": answer.run_id,
-            "generated_at": answer.generated_at,
-            "as_of": asked.as_of or answer.generated_at,
+            "generated_at": generated_at,
+            "as_of": instant_value(store.dialect, asked.as_of) if asked.as_of else generated_at,
             "channel": asked.channel,
             "objective": asked.objective,
             "audience": asked.audience,
@@ -81,7 +78,7 @@ def log_request(
             "cold_start": answer.cold_start,
             "withheld": answer.withheld,
             "items": json_text([_item(item) for item in answer.items]),
-            "verdicts": json_text(verdicts),
+            "verdicts": verdicts,
             "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
         },
     )
@@ -103,21 +100,19 @@ def _item(item: Recommendation) -> list[Any]:
 
 
 @lru_cache
-def _request_insert(dialect: str) -> TextClause:
+def _request_insert(dialect: str) -> str:
     # The JSON is written here already: a typed insert would go over it once more.
     def place(column: str) -> str:
         written = dialect == POSTGRESQL and column in ("items", "verdicts", "alerts")
-        return f"CAST(:{column} AS jsonb)" if written else f":{column}"
+        value = placeholder(dialect, column)
+        return f"CAST({value} AS jsonb)" if written else value
 
     names = schema.requests.columns.keys()
     statement = f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join(map(place, names))})"
     if dialect == POSTGRESQL:
         # SQLite does so anyway (synchronous = NORMAL); here it saves a round trip to say so.
         statement += " RETURNING set_config('synchronous_commit', 'off', true)"
-    instant = schema.UtcInstant()
-    return text(statement).bindparams(
-        bindparam("generated_at", type_=instant), bindparam("as_of", type_=instant)
-    )
+    return statement
 
 
 def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: datetime) -> User:

@@ -98,7 +98,7 @@ def _measure(url: str, events: pa.Table, files: list[Path]) -> None:
     for name, seconds in runs.items():
         middle = statistics.median(seconds)
         rate = events.num_rows / middle
-        print(f"{engine.dialect.name:10} {name:9} {rate:9,.0f} rows/s  ratio {base / middle:.2f}")  # noqa: T201
+        print(f"{engine.dialect.name:10} {name:9} {rate:9,.0f} rows/s  ratio {base / middle:.2f}")
     engine.dispose()
 
 

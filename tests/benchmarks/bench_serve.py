@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_serve.py --database-url sqlite:///bench.db
 
-The database must hold a published run. Both servers run in turn, one worker each, driven over
-kept-open connections from this process; the ratio is what counts, absolute figures are the
-machine's.
+The database must hold a published run. Both servers, one worker each, are driven in turns over
+kept-open connections from this process, so that both see the same moods of the machine; the median
+of the turns' ratios is what counts. With ``--while COMMAND`` the command runs beside the last turn.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import argparse
 import asyncio
 import os
 import random
+import shlex
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,43 +52,76 @@ class Result:
     p50: float
     p99: float
     errors: int
+    answers: int
 
 
 def main() -> None:
-    """Run both servers and print the comparison."""
+    """Run both servers and print the comparison; the first turn warms up."""
     options = _options()
     with reading(connect(options.database_url)) as connection:
         _, rows = run_query(connection, "SELECT user_id FROM users ORDER BY user_id LIMIT 5000")
     people = [str(row[0]) for row in rows]
     body = Path(options.scratch) / "bench_body.json"
     ours = [sys.executable, "-m", "recommender.cli", "serve", "--port"]
-    with _server(ours, options) as port:
+    with ExitStack() as running:
+        port, mine = running.enter_context(_server(ours, options))
         path = f"http://127.0.0.1:{port}/v1/users/{people[0]}/recommendations"
         with urllib.request.urlopen(path) as answer:
             body.write_bytes(answer.read())
-        mine = asyncio.run(_load(port, people, options.seconds, options.connections))
-    with _server([sys.executable, "-c", BARE], options, str(body)) as port:
-        bare = asyncio.run(_load(port, people, options.seconds, options.connections))
-    lines = [
-        f"{name:<12} {result.per_second:8,.0f}/s  p50 {result.p50:6.2f} ms  "
-        f"p99 {result.p99:6.2f} ms  errors {result.errors}"
-        for name, result in (("bare route", bare), ("recommender", mine))
-    ]
-    lines.append(f"{'ratio':<12} {mine.per_second / bare.per_second:8.3f}")
-    sys.stdout.write("\n".join(lines) + "\n")
+        floor = [sys.executable, "-c", BARE]
+        bare_port, bare = running.enter_context(_server(floor, options, str(body)))
+        servers = (("bare route", bare_port, bare), ("recommender", port, mine))
+        ratios = [_turn(servers, people, options) for _ in range(options.turns)]
+        print(f"{'ratio':<12} median {np.median(ratios):.3f}  best {max(ratios):.3f}")
+        if options.beside:
+            with subprocess.Popen(shlex.split(options.beside), stdout=subprocess.DEVNULL) as beside:
+                print(f"beside: {options.beside}")
+                _turn(servers[1:], people, options)
+                beside.terminate()
+
+
+def _turn(
+    servers: Sequence[tuple[str, int, int]], people: list[str], options: argparse.Namespace
+) -> float:
+    """Load each server in turn, print what it did and return last to first answers a second."""
+    rates = []
+    for name, port, process in servers:
+        before = _cpu_seconds(process)
+        result = asyncio.run(_load(port, people, options.seconds, options.connections))
+        spent = (_cpu_seconds(process) - before) / max(result.answers, 1) * 1000
+        rates.append(result.per_second)
+        print(
+            f"{name:<12} {result.per_second:8,.0f}/s  p50 {result.p50:6.2f} ms  "
+            f"p99 {result.p99:6.2f} ms  CPU {spent:5.2f} ms  errors {result.errors}"
+        )
+    return rates[-1] / rates[0]
+
+
+def _cpu_seconds(process: int) -> float:
+    """Processor time a process used so far; Linux only, else 0."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database-url", default="sqlite:///recommender.db")
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--while", dest="beside", metavar="COMMAND")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--scratch", default="/tmp")
     return parser.parse_args()
 
 
 @contextmanager
-def _server(command: list[str], options: argparse.Namespace, *rest: str) -> Iterator[int]:
+def _server(
+    command: list[str], options: argparse.Namespace, *rest: str
+) -> Iterator[tuple[int, int]]:
+    """Give the port and the process id of a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -100,7 +134,7 @@ def _server(command: list[str], options: argparse.Namespace, *rest: str) -> Iter
     process = subprocess.Popen([*command, str(port), *rest], env=env, stderr=log)
     try:
         _wait(port)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -118,12 +152,12 @@ def _wait(port: int) -> None:
 
 
 async def _load(port: int, people: list[str], seconds: float, connections: int) -> Result:
-    await _drive(port, people, 1.0, connections)  # warm up
     started = time.perf_counter()
     times, errors = await _drive(port, people, seconds, connections)
     elapsed = time.perf_counter() - started
     took = np.array(times) * 1000
-    return Result(len(times) / elapsed, *np.percentile(took, [50, 99]).tolist(), errors)
+    p50, p99 = np.percentile(took, [50, 99]).tolist()
+    return Result(len(times) / elapsed, p50, p99, errors, len(times))
 
 
 async def _drive(

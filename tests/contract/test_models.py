@@ -282,6 +282,13 @@ def check_terms(model: HybridModel, world: Cohort, parts: np.ndarray) -> None:
             for place, part in enumerate(("base", "profile", "biometrics", "behaviour", "factor")):
                 total = sum(term.contribution for term in terms if term.part == part)
                 assert total == pytest.approx(parts[user, action, place], abs=1e-9)
+        alone = take_users(world.records, user, user + 1)
+        shares = model.shares(model.view(alone, world.as_of), 0, actions)
+        for place, part in enumerate(("base", "profile", "biometrics", "behaviour", "factor")):
+            mine = [j for j, subject in enumerate(shares.subjects) if subject[0] == part]
+            np.testing.assert_allclose(
+                shares.amounts[:, mine].sum(axis=1), parts[user, actions, place], atol=1e-9
+            )
 
 
 class TestArtifact:
@@ -333,6 +340,18 @@ def without_readings(records: Records) -> Records:
     return replace(records, observations=none)
 
 
+def only_behaviour(records: Records) -> Records:
+    users = replace(
+        records.users,
+        born_at=np.full(len(records.users), np.nan),
+        sex=np.zeros(len(records.users), np.int8),
+        condition_user=np.zeros(0, np.int32),
+        condition_name=np.zeros(0, object),
+        attributes={},
+    )
+    return replace(without_readings(records), users=users)
+
+
 def all_positive(records: Records) -> Records:
     events = records.events
     users, actions = events.user[events.kind == 3], events.action[events.kind == 3]
@@ -357,6 +376,7 @@ def one_action(records: Records) -> Records:
         only(40),
         without_sex,
         without_readings,
+        only_behaviour,
         all_positive,
         all_negative,
         one_action,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,7 +25,7 @@ from store_rows import (
 from recommender.dataset import Events, Observations, Records
 from recommender.domain import EVENT_CODES, SEX_CODES, Catalogue, Sex, User
 from recommender.store import schema
-from recommender.store.engine import reading, writing
+from recommender.store.engine import Direct, direct, reading, writing
 from recommender.store.read import (
     action_page,
     catalogue_version,
@@ -41,7 +40,9 @@ from recommender.store.read import (
 
 def _one(engine: Engine, user_id: str, as_of: datetime = NOW) -> Records:
     with reading(engine) as conn:
-        return load_user_record(conn, user_id, as_of, load_catalogue(conn), METRICS)
+        catalogue = load_catalogue(conn)
+    with direct(engine) as store:
+        return load_user_record(store, user_id, as_of, catalogue, METRICS)
 
 
 def _all(engine: Engine, users: tuple[str, str] | None = None) -> Records:
@@ -111,14 +112,25 @@ def test_pages_of_actions(seeded: Engine) -> None:
     assert after == first[-1].action_id
 
 
-def test_one_person(
-    seeded: Engine, count_queries: Callable[[Engine], AbstractContextManager[Any]]
-) -> None:
+class _Counted(Direct):
+    """Counts the statements sent."""
+
+    def __init__(self, store: Direct) -> None:
+        super().__init__(store.dialect, store._cursor)
+        self.sent = 0
+
+    def rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self.sent += 1
+        return super().rows(statement, values)
+
+
+def test_one_person(seeded: Engine) -> None:
     with reading(seeded) as conn:
         catalogue = load_catalogue(conn)
-        with count_queries(seeded) as queries:
-            records = load_user_record(conn, "ann", NOW, catalogue, METRICS)
-        assert len(queries) == 3
+    with direct(seeded) as store:
+        counted = _Counted(store)
+        records = load_user_record(counted, "ann", NOW, catalogue, METRICS)
+    assert counted.sent == 1
     users, events, readings = records.users, records.events, records.observations
     assert list(users.ids) == ["ann"]
     assert users.born_at[0] == datetime(1960, 2, 29, tzinfo=UTC).timestamp()
@@ -183,8 +195,9 @@ def test_action_the_caller_lacks_is_left_out(seeded: Engine) -> None:
     with reading(seeded) as conn:
         whole = load_catalogue(conn)
         known = Catalogue(tuple(a for a in whole.actions if a.action_id != "nap"))
-        one = load_user_record(conn, "ann", NOW, known, METRICS)
         every = load_records(conn, NOW, known, METRICS)
+    with direct(seeded) as store:
+        one = load_user_record(store, "ann", NOW, known, METRICS)
     assert {known.ids[place] for place in one.events.action} == {"walk"}
     assert {known.ids[place] for place in every.events.action} == {"walk", "Zumba"}
 

@@ -21,7 +21,7 @@ from recommender.domain import (
 )
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
-from recommender.store.engine import reading, writing
+from recommender.store.engine import direct, reading, writing
 from recommender.store.keys import create_key
 from recommender.store.read import export_user
 from recommender.store.write import erase_user, log_access, log_request, update_user
@@ -58,11 +58,12 @@ def _fill(engine: Engine) -> None:
     """Name ann in every table that names users, and bea as well."""
     add_run(engine, "r0", "ann", "bea")
     add_run(engine, "r1", "ann", "bea")
+    with direct(engine) as store:
+        for user_id in ("ann", "bea"):
+            verdicts = '[["nap", "withhold", "r", 1, "o1"]]'
+            log_request(store, answer(f"q-{user_id}", user_id), Ask(), verdicts)
     with writing(engine) as conn:
         for user_id in ("ann", "bea"):
-            log_request(
-                conn, answer(f"q-{user_id}", user_id), Ask(), [["nap", "withhold", "r", "1", "o1"]]
-            )
             log_access(conn, NOW, "k", "read", user_id, "http")
             create_key(conn, "phone", ["read"], user_id, None, NOW)
             rejected = {"kind": "events", "record": {"user_id": user_id}, "reason": "why"}
@@ -95,9 +96,9 @@ def _rows_naming(engine: Engine, user_id: str) -> dict[str, int]:
 
 
 def test_request_is_kept_as_given(seeded: Engine) -> None:
-    with writing(seeded) as conn:
-        log_request(conn, answer("q1", "stranger"), Ask(limit=3, domain="sleep"), [])
-        log_request(conn, answer("q2", "ann"), Ask(as_of=ago(days=1), channel="cli"), [])
+    with direct(seeded) as store:
+        log_request(store, answer("q1", "stranger"), Ask(limit=3, domain="sleep"), "[]")
+        log_request(store, answer("q2", "ann"), Ask(as_of=ago(days=1), channel="cli"), "[]")
     with reading(seeded) as conn:
         first, second = conn.execute(
             schema.requests.select().order_by(schema.requests.c.request_id)

@@ -11,7 +11,7 @@ from store_rows import NOW, add_run, ago, scores_for
 from test_store_write import Ask, answer
 
 from recommender.columns import PART_COLUMNS
-from recommender.store.engine import connect, migrating, reading, writing
+from recommender.store.engine import connect, direct, migrating, reading
 from recommender.store.schema import UtcInstant
 from recommender.store.views import VIEWS, create_statements
 from recommender.store.write import log_request
@@ -33,10 +33,10 @@ def answered(seeded: Engine) -> Engine:
     """Engine of a database with two nights and one answer."""
     add_run(seeded, "r0", "ann")
     add_run(seeded, "r1", "ann", "bea")
-    verdicts = [["walk", "caution", "knee", "2", None], ["nap", "withhold", "bp", "1", "o1"]]
-    with writing(seeded) as conn:
-        log_request(conn, answer("q1", "ann"), Ask(as_of=ago(days=1)), verdicts)
-        log_request(conn, answer("q2", "stranger"), Ask(), [])
+    verdicts = '[["walk","caution","knee","2",null],["nap","withhold","bp","1","o1"]]'
+    with direct(seeded) as store:
+        log_request(store, answer("q1", "ann"), Ask(as_of=ago(days=1)), verdicts)
+        log_request(store, answer("q2", "stranger"), Ask(), "[]")
     return seeded
 
 

@@ -35,7 +35,9 @@ def _typed(text: str) -> list[tuple[str, list[str]]]:
 
 def _bare(line: str) -> str:
     """A line without what changes from day to day: numbers, ids, colours of the frame."""
-    return re.sub(r"[\d.,+%-]+|[0-9a-f]{6,}", "#", re.sub(r"[\s─-╿]+", " ", line)).strip()
+    return re.sub(
+        r"\d{8}T\d{6}-[0-9a-f]{6}|[0-9a-f]{16,}|[\d.,+%-]+", "#", re.sub(r"[\s─-╿]+", " ", line)
+    ).strip()
 
 
 @pytest.mark.xdist_group("documents")

@@ -176,6 +176,44 @@ def test_a_new_action_is_answered_at_once(trained_url: str) -> None:
         assert shown(client, domain="brand new") == ["hum-a-tune"]
 
 
+def test_a_corrected_new_action_scores_like_a_new_one_of_that_description(
+    client: TestClient,
+) -> None:
+    def post(action_id: str, **described: object) -> None:
+        action = {"action_id": action_id, "title": "Hum", "domain": "social", **described}
+        assert client.post("/v1/actions", json=action).status_code == 200
+
+    def p_complete() -> dict[str, float]:
+        asked = {"action_ids": ["hum", "hum-too"]}
+        items = client.post(f"/v1/users/{PERSON}/rank", json=asked).json()["items"]
+        return {item["action_id"]: item["p_complete"] for item in items}
+
+    later = {"domain": "sleep", "effort": 5, "targets": ["sleep_duration"]}
+    post("hum", effort=1)
+    post("hum-too", effort=1)
+    first = p_complete()
+    post("hum", **later)
+    second = p_complete()
+    post("hum-too", **later)
+    third = p_complete()
+    assert first["hum"] == first["hum-too"] == second["hum-too"]
+    assert second["hum"] != first["hum"]
+    assert third["hum-too"] == pytest.approx(second["hum"], abs=1e-9)
+
+
+def test_an_absurd_number_of_an_action_moves_no_score_beyond_bounds(client: TestClient) -> None:
+    for action_id, minutes in (("long", 1e4), ("absurd", 1e12)):
+        action = {"action_id": action_id, "title": "Hum", "domain": "social", "minutes": minutes}
+        assert client.post("/v1/actions", json=action).status_code == 200
+    items = client.post(f"/v1/users/{PERSON}/rank", json={"action_ids": ["long", "absurd"]}).json()[
+        "items"
+    ]
+    assert items[0]["p_complete"] == pytest.approx(items[1]["p_complete"], abs=1e-9)
+    for item in items:
+        log_odds = math.log(item["p_complete"] / (1 - item["p_complete"]))
+        assert log_odds == pytest.approx(sum(item["parts"].values()), abs=1e-6)
+
+
 def test_http_and_sql_agree(client: TestClient, trained_url: str) -> None:
     engine = connect(trained_url)
     query = (

@@ -311,7 +311,11 @@ SCREENING: Cases = {
     "screening_tobacco_eligibility": ages(18),
     "tobacco_not_used": (
         [smoker("never"), smoker("former")],
-        [smoker("current"), smoker(None), p("tobacco_use", attributes={"smoking_status": "former"})],
+        [
+            smoker("current"),
+            smoker(None),
+            p("tobacco_use", attributes={"smoking_status": "former"}),
+        ],
     ),
     "screening_depression_eligibility": ages(18),
     "screening_anxiety_eligibility": ages(19, 64),

@@ -23,7 +23,7 @@ from guardrail_people import (
 from recommender.dataset import Observations, Records
 from recommender.domain import VERDICT_CODES, Action, Audience, Catalogue, Verdict
 from recommender.errors import RuleError
-from recommender.guardrails.check import Guard
+from recommender.guardrails.check import Citation, Decisions, Guard
 from recommender.guardrails.rules import load_rules
 
 DAY = 24.0
@@ -168,13 +168,13 @@ def test_log_names_rule_version_and_the_reading_that_counted() -> None:
         Person(readings=(("diastolic_bp", 112, 2), ("systolic_bp", 150, 2), ("glucose", 90, 1)))
     )
     decisions = guard.decide(records, NOW)
-    logged = {one_action_a_tag().ids[hit.action]: hit for hit in guard.hits(decisions, records, 0)}
+    logged = _logged(guard, decisions, records, 0)
     hit = logged["do-moderate_exercise"]
     diastolic = int(np.flatnonzero(records.observations.value == 112)[0])
-    assert hit.verdict == VERDICT_CODES["withhold"]
-    assert hit.citation == ("pressure_unsafe", 1, f"o{diastolic}")
-    assert guard.readings_seen(decisions, 0, hit.rule) == (diastolic,)
-    assert logged["do-fasting"].citation == ("unknown_weight", 1, None)
+    assert hit == ("withhold", "pressure_unsafe", 1, f"o{diastolic}")
+    decided = int(decisions.rule[0, one_action_a_tag().index["do-moderate_exercise"]])
+    assert guard.readings_seen(decisions, 0, decided) == (diastolic,)
+    assert logged["do-fasting"][1:] == ("unknown_weight", 1, None)
     assert "do-light_exercise" not in logged
 
 
@@ -182,15 +182,23 @@ def test_log_of_one_of_many_is_that_of_one_alone() -> None:
     guard = shipped_guard()
     many = records_of(person(glucose=45), person("stroke", systolic_bp=185), person(age=None))
     alone = records_of(person("stroke", systolic_bp=185))
-    among = guard.hits(guard.decide(many, NOW), many, 1)
-    single = guard.hits(guard.decide(alone, NOW), alone, 0)
-    assert [(hit.action, hit.verdict, hit.rule) for hit in among] == [
-        (hit.action, hit.verdict, hit.rule) for hit in single
-    ]
+    among = _logged(guard, guard.decide(many, NOW), many, 1)
+    single = _logged(guard, guard.decide(alone, NOW), alone, 0)
+    assert {name: hit[:3] for name, hit in among.items()} == {
+        name: hit[:3] for name, hit in single.items()
+    }
     observed = many.observations.ids
     assert observed is not None
-    cited = {hit.citation[0]: hit.citation[2] for hit in among}
+    cited = {hit.rule_id: hit.reading for hit in among.values()}
     assert cited["pressure_unsafe"] == observed[many.observations.value == 185][0]
+
+
+def _logged(guard: Guard, decisions: Decisions, records: Records, user: int) -> dict[str, Citation]:
+    grounds = guard.grounds(decisions, records, user)
+    return {
+        one_action_a_tag().ids[action]: grounds.cited[rule]
+        for action, rule in zip(grounds.actions, grounds.rules, strict=True)
+    }
 
 
 def test_nobody_and_no_ids() -> None:
@@ -201,9 +209,9 @@ def test_nobody_and_no_ids() -> None:
     bare = Records(
         full.users, full.events, Observations(seen.user, seen.metric, seen.value, seen.at)
     )
-    hits = guard.hits(guard.decide(bare, NOW), bare, 0)
+    hits = _logged(guard, guard.decide(bare, NOW), bare, 0)
     assert hits
-    assert {hit.citation[2] for hit in hits} == {None}
+    assert {hit.reading for hit in hits.values()} == {None}
 
 
 def test_user_texts_name_no_disease_threshold_or_medicine() -> None:

@@ -23,7 +23,7 @@ from guardrail_people import (
 
 from recommender.domain import VERDICT_CODES, Audience
 from recommender.guardrails.expressions import compile_truth
-from recommender.guardrails.facts import Needs, facts_from
+from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.rules import ALERT, Rule, Rules
 from recommender.guardrails.terms import Scope
 from recommender.resources import data_path
@@ -42,7 +42,7 @@ def test_every_rule_has_people_on_both_sides() -> None:
 def test_rule_fires_and_rests(rule_id: str) -> None:
     fires, rests = CASES[rule_id]
     people = [*fires, *rests]
-    facts = facts_from(shipped_rules().needs, records_of(*people), metrics(), NOW)
+    facts = FactReader(shipped_rules().needs, metrics()).read(records_of(*people), NOW)
     expression = shipped_rules().expressions[list(RULES).index(rule_id)]
     found = np.broadcast_to(expression.evaluate(facts.values), len(people)).tolist()
     wrong = [
@@ -136,7 +136,7 @@ def some_case_fails(rules: Rules) -> bool:
     for rule, expression in zip(rules.rules, rules.expressions, strict=True):
         fires, rests = CASES[rule.rule_id]
         people = [*fires, *rests]
-        facts = facts_from(rules.needs, records_of(*people), metrics(), NOW)
+        facts = FactReader(rules.needs, metrics()).read(records_of(*people), NOW)
         found = np.broadcast_to(expression.evaluate(facts.values), len(people))
         if found.tolist() != [True] * len(fires) + [False] * len(rests):
             return True

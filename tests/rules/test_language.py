@@ -7,7 +7,8 @@ import pytest
 from guardrail_people import NOW, Person, conditions, metrics, person, records_of
 
 from recommender.guardrails.expressions import compile_truth
-from recommender.guardrails.facts import Needs, completed_years, facts_from
+from recommender.guardrails.facts import FactReader, Needs
+from recommender.guardrails.profile import completed_years
 from recommender.guardrails.terms import Scope
 
 SERIES = Person(readings=(("glucose", 60, 30), ("glucose", 210, 5), ("glucose", 120, 1)))
@@ -62,9 +63,9 @@ def test_meaning(text: str, who: Person, expected: bool) -> None:
     scope = Scope(frozenset(metrics().names), frozenset(conditions()))
     expression = compile_truth(text, scope)
     needs = Needs(tuple(scope.places), {})
-    alone = facts_from(needs, records_of(who), metrics(), NOW)
+    alone = FactReader(needs, metrics()).read(records_of(who), NOW)
     assert bool(expression.evaluate(alone.values)) is expected
-    among = facts_from(needs, records_of(person("gout"), who, SMOKER), metrics(), NOW)
+    among = FactReader(needs, metrics()).read(records_of(person("gout"), who, SMOKER), NOW)
     assert bool(expression.evaluate(among.values)[1]) is expected
 
 
@@ -82,6 +83,6 @@ def test_reading_seen_is_that_of_the_side_that_holds() -> None:
     expression = compile_truth("age > 30 and (systolic_bp > 150 or glucose > 100)", scope)
     needs = Needs(tuple(scope.places), {})
     records = records_of(person(systolic_bp=120, glucose=140))
-    facts = facts_from(needs, records, metrics(), NOW)
+    facts = FactReader(needs, metrics()).read(records, NOW)
     seen = [int(facts.readings[place][0]) for place in expression.witness(facts.of(0))]
     assert records.observations.value[seen].tolist() == [140]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender.benefit import Benefits, expected_gain, latest_readings
-from recommender.dataset import Observations
+from recommender.benefit import Benefits, expected_gain
+from recommender.dataset import FloatArray, Observations
 from recommender.domain import Action, Catalogue, Evidence, Metric, MetricsList
 
 DAY = 86_400.0
@@ -34,22 +34,29 @@ def _readings(*rows: tuple[int, int, float, float]) -> Observations:
     )
 
 
+BENEFITS = Benefits(CATALOGUE, METRICS)
+
+
+def _benefit(observations: Observations, n_users: int) -> FloatArray:
+    return BENEFITS.benefit(BENEFITS.needs(BENEFITS.readings(observations, n_users, NOW)))
+
+
 def test_needs_join_and_weigh_by_evidence() -> None:
-    observations = _readings((0, 0, 140.0, 1.0), (0, 1, 6.0, 1.0))
-    benefit = Benefits(CATALOGUE, METRICS).benefit(observations, 1, NOW)
+    benefit = _benefit(_readings((0, 0, 140.0, 1.0), (0, 1, 6.0, 1.0)), 1)
     assert benefit[0] == pytest.approx([0.75, 0.0, 0.5 * 0.6])
 
 
 def test_the_latest_fresh_reading_counts() -> None:
     observations = _readings((0, 0, 180.0, 20.0), (0, 0, 118.0, 2.0), (1, 0, 180.0, 31.0))
-    assert latest_readings(observations, 2, METRICS, NOW)[0, 0] == 118.0
-    assert np.isnan(latest_readings(observations, 2, METRICS, NOW)[1, 0])
-    assert Benefits(CATALOGUE, METRICS).benefit(observations, 2, NOW).max() == 0.0
+    latest = BENEFITS.readings(observations, 2, NOW)
+    assert latest[0, 0] == 118.0
+    assert np.isnan(latest[1, 0])
+    assert _benefit(observations, 2).max() == 0.0
 
 
 def test_a_reading_after_the_instant_is_not_seen() -> None:
     observations = _readings((0, 0, 110.0, 3.0), (0, 0, 180.0, -1.0))
-    assert latest_readings(observations, 1, METRICS, NOW)[0, 0] == 110.0
+    assert BENEFITS.readings(observations, 1, NOW)[0, 0] == 110.0
 
 
 def test_benefit_raises_the_score_and_never_past_the_probability() -> None:
