@@ -43,6 +43,7 @@ def refuse_open_door(engine: Engine, host: str) -> None:
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop (SIGTERM, Ctrl-C); requests under way are finished first."""
+    _refuse_taken_port(host, port)
     # uvicorn raises the signal that ended it once more: that is no reason to end badly.
     signal.signal(signal.SIGTERM, _end_well)
     with ExitStack() as held:
@@ -54,7 +55,6 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             folder = tempfile.TemporaryDirectory(prefix="recommender-metrics-")
             os.environ[SHARED_FOLDER] = held.enter_context(folder)
         # By name, so that what starts the workers need not load the models itself.
-        _refuse_taken_port(host, port)
         uvicorn.run(
             f"{__package__}.app:from_environment",
             factory=True,

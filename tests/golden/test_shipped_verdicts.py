@@ -42,9 +42,10 @@ def _verdicts(who: Person) -> dict[str, object]:
     records = records_of(who)
     decisions = guard.decide(records, NOW)
     found: dict[str, dict[str, list[str]]] = {"withhold": {}, "caution": {}}
-    for hit in guard.hits(decisions, records, 0):
-        kind = list(Verdict)[hit.verdict].value
-        found[kind].setdefault(hit.citation[0], []).append(catalogue.ids[hit.action])
+    grounds = guard.grounds(decisions, records, 0)
+    for action, rule in zip(grounds.actions, grounds.rules, strict=True):
+        kind = list(Verdict)[decisions.verdict[0, action]].value
+        found[kind].setdefault(grounds.cited[rule][1], []).append(catalogue.ids[action])
     alerts = [alert.rule_id for alert in guard.alerts(decisions, 0, Audience.USER)]
     return {"alerts": alerts, **found}
 

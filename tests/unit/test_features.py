@@ -196,3 +196,16 @@ def test_action_space_learns_attributes_and_reads_new_actions() -> None:
     assert np.isfinite(new).all()
     assert (new[:, 0] == 1).all()
     assert not np.allclose(new[0], new[1])
+
+
+def test_an_absurd_number_of_an_action_counts_as_the_farthest_that_counts() -> None:
+    def priced(action_id: str, price: float) -> Action:
+        return Action(action_id, "Walk", "activity", attributes={"price": price})
+
+    catalogue = Catalogue(tuple(priced(f"a{i}", float(i)) for i in range(10)))
+    space = fit_action_space(catalogue)
+    far, absurd, usual = space.encode([priced("x", 1e3), priced("y", 1e300), priced("z", 5.0)])
+    assert np.array_equal(far, absurd)
+    assert not np.array_equal(far, usual)
+    absurdly_trained = fit_action_space(Catalogue((*catalogue.actions, priced("z", 1e300))))
+    assert np.isfinite(absurdly_trained.encode(catalogue.actions)).all()
