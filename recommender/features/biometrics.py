@@ -13,7 +13,7 @@ import numpy as np
 from recommender.dataset import FloatArray, Int32Array, IntArray, Observations
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 
-LEVEL_HALF_LIFE_DAYS = 4.0
+LEVEL_HALF_LIFE_DAYS = 2.0
 SLOW_HALF_LIFE_DAYS = 28.0
 CHANGE_DAYS = 14.0
 """A recent change is measured against what was read before the last this many days."""

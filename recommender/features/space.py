@@ -27,6 +27,8 @@ SNAPSHOT_DAYS = np.array(
 _SCALED_AT = np.array([0.0, 28.0])
 """Ages, counted from the end of the log, of the records that scaling is learned from."""
 
+_LEVEL = biometrics.SUMMARIES.index("level")
+_CHANGES = tuple(biometrics.SUMMARIES.index(name) for name in ("trend", "change"))
 CLIP = 4.0
 SEEN_SHARE = 0.01
 """A metric, a missing flag or a yes-or-no column needs this share of users to be learned from."""
@@ -127,9 +129,23 @@ def fit_space(
     numbers = np.concatenate([part[0].reshape(-1, part[0].shape[-1]) for part in parts])
     flags = np.concatenate([part[1].reshape(-1, part[1].shape[-1]) for part in parts])
     mean, scale, knee = _scaling(numbers)
+    scale = _changes_like_levels(scale, len(columns.number_names), len(slots.names))
     every = _expand(numbers, flags, mean, scale, knee)
     keep = _worth_keeping(every, _expanded_names(columns, slots))
     return FeatureSpace(columns, slots, mean, scale, knee, keep, every[:, keep].mean(axis=0))
+
+
+def _changes_like_levels(scale: FloatArray, first: int, n_metrics: int) -> FloatArray:
+    """Scale trends and changes by the spread of the metric's level between people.
+
+    A unit of change then weighs what a unit of level does. Scaled by their own small spread the
+    noise of daily readings would weigh as much, and hide a change that matters.
+    """
+    out = scale.copy()
+    by_summary = out[first:].reshape(len(biometrics.SUMMARIES), n_metrics)
+    for place in _CHANGES:
+        by_summary[place] = np.maximum(by_summary[place], by_summary[_LEVEL])
+    return out
 
 
 def snapshot_days(idle_days: int) -> FloatArray:

@@ -69,8 +69,8 @@ class TestReadings:
         out = biometrics.summarise(observations, 1, self.slots, np.array([at]))
         return dict(zip(biometrics.SUMMARIES, out[0, 0, :, 0].tolist(), strict=True))
 
-    def test_level_halves_the_weight_of_a_reading_four_days_before_the_latest(self) -> None:
-        seen = self.summary(readings((0, 1, 100.0, 14.0), (0, 1, 130.0, 10.0)))
+    def test_level_halves_the_weight_of_a_reading_two_days_before_the_latest(self) -> None:
+        seen = self.summary(readings((0, 1, 100.0, 12.0), (0, 1, 130.0, 10.0)))
         assert seen["level"] == pytest.approx((130 + 100 / 2) / 1.5)
 
     def test_deviation_is_in_steps_beyond_the_target(self) -> None:
