@@ -31,7 +31,7 @@ class Desk:
         return subprocess.run(
             ["bash", "-c", command.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")],
             cwd=self.folder,
-            env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+            env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "96"},
             capture_output=True,
             text=True,
             timeout=120,
