@@ -51,10 +51,9 @@ PEOPLE: Sequence[tuple[str, str]] = (
 QUERIES: Sequence[tuple[str, str]] = (
     (
         "What does the published run make of one person, and why?",
-        """SELECT rank, action_id, round(p_complete, 2) AS p, round(benefit, 2) AS benefit,
-       round(base_part, 2) AS base, round(profile_part, 2) AS profile,
-       round(biometrics_part, 2) AS readings,
-       round(behaviour_part, 2) AS behaviour, round(factor_part, 2) AS factor
+        """SELECT rank, action_id, p_complete AS p, benefit, base_part AS base,
+       profile_part AS profile, biometrics_part AS readings,
+       behaviour_part AS behaviour, factor_part AS factor
 FROM current_scores WHERE user_id = '{person}' ORDER BY rank LIMIT 5""",
     ),
     (
@@ -65,7 +64,7 @@ GROUP BY rule_id ORDER BY people DESC, rule_id LIMIT 6""",
     ),
     (
         "What was really shown, to whom?",
-        """SELECT user_id, rank, title, round(p_complete, 3) AS p, verdict
+        """SELECT user_id, rank, title, p_complete AS p, verdict
 FROM served_recommendations WHERE rank <= 2 ORDER BY generated_at, rank LIMIT 6""",
     ),
 )

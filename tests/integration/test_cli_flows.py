@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from api.schemas import AnswerOut
 from recommender.cli import main
-from recommender.store.engine import connect
+from recommender.cli.demo import QUERIES
+from recommender.store.engine import connect, reading
 from recommender.store.lock import train_lock
+from recommender.store.queries import run_query
 
 
 class Operator:
@@ -232,3 +234,11 @@ def test_training_in_the_future_is_wrong_usage(operator: Operator) -> None:
     done = operator.type("train", "--as-of", "2099-01-01T00:00:00Z")
     assert done.exit_code == 2
     assert "future" in done.stderr
+
+
+def test_the_queries_of_the_demo_run_on_either_database(trained_url: str) -> None:
+    engine = connect(trained_url)
+    with reading(engine) as connection:
+        for _, query in QUERIES:
+            run_query(connection, query.format(person="u0000001"))
+    engine.dispose()
