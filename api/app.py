@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 
 from recommender import __version__
 from recommender.errors import RecommenderError
@@ -120,7 +121,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The first answer should not have to wait for the model; without one there is nothing to load.
     with suppress(RecommenderError):
         state.published.current()
-    with checkpoints_beside(state.engine):
+    # An answer's matrices are too small to share out: more BLAS threads only wait for each other.
+    with threadpool_limits(1, "blas"), checkpoints_beside(state.engine):
         yield
     state.engine.dispose()
 
