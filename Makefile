@@ -31,9 +31,9 @@ serve: $(VENV)/.runtime  ## Answer over HTTP from recommender.db
 
 lock:  ## Pin exact versions with hashes (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	  --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header -o requirements-dev.lock
+	  --no-header -o requirements-dev.lock
 
 clean:  ## Remove the environment, caches and the demo's database
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
