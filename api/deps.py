@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from recommender.domain import MetricsList
+from recommender.errors import MalformedFileError
+from recommender.formats.json_lines import parse_ndjson
 from recommender.published import Published
 from recommender.settings import Settings
 from recommender.store.engine import Engine
@@ -127,13 +129,7 @@ def _from_json(raw: bytes) -> list[Any]:
 
 
 def _from_lines(raw: bytes) -> list[Any]:
-    records = []
-    for number, line in enumerate(raw.split(b"\n"), start=1):
-        if line.strip():
-            try:
-                records.append(orjson.loads(line))
-            except orjson.JSONDecodeError as error:
-                raise HTTPException(
-                    422, f"line {number}, column {error.colno} is not valid JSON"
-                ) from None
-    return records
+    try:
+        return parse_ndjson(raw, "the body")
+    except MalformedFileError as error:
+        raise HTTPException(422, str(error)) from None

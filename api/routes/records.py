@@ -15,6 +15,7 @@ from recommender.ingest import (
     record_observations,
     record_users,
 )
+from recommender.intake.fields import read_ids
 from recommender.store.engine import reading
 from recommender.store.ownership import belongs_to_others
 
@@ -78,7 +79,8 @@ def _only_their_own(state: State, user_id: str, kind: str, records: Sequence[Any
     """A key bound to one person writes that person's records and takes over no one else's."""
     own = all(isinstance(r, dict) and r.get("user_id") == user_id for r in records)
     if own and kind != "users":
-        ids = [r.get(f"{kind[:-1]}_id") for r in records]
+        # As ingest will read them: " e1" and 7.0 become "e1" and "7" on the way in.
+        ids = read_ids([r.get(f"{kind[:-1]}_id") for r in records])
         with reading(state.engine) as connection:
             own = not belongs_to_others(connection, kind, ids, user_id)
     if not own:

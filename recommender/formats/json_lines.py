@@ -27,8 +27,8 @@ def read_ndjson(path: str) -> Iterator[Chunk]:
             first += len(values)
 
 
-def parse_ndjson(body: bytes, path: str) -> Chunk:
-    """Read JSON lines that are already in memory.
+def parse_ndjson(body: bytes, path: str) -> list[Any]:
+    """Return the values of JSON lines that are already in memory.
 
     Parameters
     ----------
@@ -40,8 +40,7 @@ def parse_ndjson(body: bytes, path: str) -> Chunk:
     MalformedFileError
         Names line and column where a line stops being JSON.
     """
-    values = _parse(Block(path, body, line=1))
-    return Chunk(len(values), values=values)
+    return _parse(Block(path, body, line=1))
 
 
 def _parse(block: Block) -> list[Any]:

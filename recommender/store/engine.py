@@ -280,5 +280,6 @@ def _store_error(engine: Engine, error: Exception) -> StoreError:
         return NotMigratedError("the database is not set up; run `recommender upgrade`")
     if kind == "OperationalError":
         where = engine.url.render_as_string(hide_password=True)
-        return StoreError(f"the database {where} can't be used: {reason}")
+        hint = " (is the disk full?)" if "disk" in reason or "No space" in reason else ""
+        return StoreError(f"the database {where} can't be used: {reason}{hint}")
     return StoreError(f"the database refused ({kind}): {reason}")

@@ -122,6 +122,8 @@ def test_a_bound_key_takes_over_no_record_of_another_person(
     theirs = dict(zip(names, map(str, rows[0]), strict=True))
     stolen = client.post("/v1/events", json={**theirs, "user_id": OWN}, headers=key)
     assert stolen.status_code == 403
+    disguised = {**theirs, "user_id": OWN, "event_id": f" {theirs['event_id']}\t"}
+    assert client.post("/v1/events", json=disguised, headers=key).status_code == 403
     mixed = [{"event_id": "a", "user_id": OWN}, {"event_id": "b", "user_id": OTHER}]
     assert client.post("/v1/events", json=mixed, headers=key).status_code == 403
     assert client.post("/v1/events", json=["x"], headers=key).status_code == 403
