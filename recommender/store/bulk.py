@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from recommender.dataset import Events, Int32Array, Observations, Records, Users
 from recommender.domain import EVENT_CODES, Catalogue, MetricsList
-from recommender.store import schema
+from recommender.store.column_types import UtcInstant
 from recommender.store.columnar import blocks
 from recommender.store.engine import POSTGRESQL
 from recommender.store.record_arrays import (
@@ -67,7 +67,7 @@ def user_id_chunks(conn: Connection, size: int) -> list[tuple[str, str]]:
 
 
 def _written(conn: Connection, instant: datetime) -> str:
-    bound = schema.UtcInstant().process_bind_param(instant, conn.dialect)
+    bound = UtcInstant().process_bind_param(instant, conn.dialect)
     return bound if isinstance(bound, str) else instant.isoformat()
 
 

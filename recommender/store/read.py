@@ -19,6 +19,7 @@ from recommender.domain import Action, Catalogue, Evidence, MetricsList, Sex, Us
 from recommender.store import schema
 from recommender.store.bulk import load_records as load_records
 from recommender.store.bulk import user_id_chunks as user_id_chunks
+from recommender.store.column_types import instant_value
 from recommender.store.engine import Direct, placeholder
 from recommender.store.person import export_user as export_user
 from recommender.store.record_arrays import (
@@ -28,7 +29,6 @@ from recommender.store.record_arrays import (
     profile_sql,
     user_arrays,
 )
-from recommender.store.schema import instant_value
 
 _SECOND = {
     "sqlite": "CAST(substr(updated_at, 18, 9) AS REAL) + strftime('%s', substr(updated_at, 1, 16))",

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Table, bindparam, select, text
 from recommender.domain import Sex, User
 from recommender.errors import StoreError
 from recommender.store import schema
+from recommender.store.column_types import UtcInstant
 from recommender.store.engine import POSTGRESQL
 from recommender.store.id_lists import ids_as_rows, ids_value, is_among_ids
 
@@ -84,7 +85,7 @@ def create_users(conn: Connection, ids: pa.Array, now: datetime) -> int:
         "INSERT INTO users (user_id, created_at, updated_at)"
         f" SELECT value, :now, :now FROM {ids_as_rows(conn)} WHERE true"
         " ON CONFLICT (user_id) DO NOTHING"
-    ).bindparams(bindparam("now", type_=schema.UtcInstant()))
+    ).bindparams(bindparam("now", type_=UtcInstant()))
     parameters = {"ids": ids_value(conn, distinct), "now": now}
     return conn.execute(statement, parameters, execution_options=_COUNTED).rowcount
 

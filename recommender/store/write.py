@@ -12,11 +12,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from recommender.domain import Recommendation, RecommendationList, User
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
+from recommender.store.column_types import instant_value
 from recommender.store.engine import POSTGRESQL, Direct, json_text, placeholder
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
 from recommender.store.retention import erased_name, one_at_a_time
-from recommender.store.schema import instant_value
 
 _PROFILE_FIELDS = frozenset({"birth_date", "sex", "conditions", "attributes"})
 

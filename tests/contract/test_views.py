@@ -11,8 +11,8 @@ from store_rows import NOW, add_run, ago, scores_for
 from test_store_write import Ask, answer
 
 from recommender.columns import PART_COLUMNS
+from recommender.store.column_types import UtcInstant
 from recommender.store.engine import connect, direct, migrating, reading
-from recommender.store.schema import UtcInstant
 from recommender.store.views import VIEWS, create_statements
 from recommender.store.write import log_request
 
