@@ -121,6 +121,7 @@ ANSWER_EXAMPLE: dict[str, Any] = {
                 }
             ],
             "propensity": 1.0,
+            "standard_error": 0.62,
         }
     ],
     "alerts": [],

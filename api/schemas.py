@@ -31,6 +31,10 @@ EARLIEST_BIRTH_YEAR = 1900
 Scalar = bool | int | FiniteFloat | Text
 WholeNumber = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+StandardError = Annotated[
+    float | None,
+    Field(ge=0, description="Of the log-odds of p_complete; null for a run of an older version."),
+]
 
 
 class _Out(BaseModel):
@@ -79,6 +83,7 @@ class ItemOut(_Out):
     propensity: Annotated[
         float, Field(gt=0, le=1, description="Probability with which it stands in this list.")
     ]
+    standard_error: StandardError
 
 
 class AlertOut(_Out):
@@ -137,6 +142,7 @@ class RankedOut(_Out):
     parts: PartsOut
     verdict: Verdict
     rule_id: str | None
+    standard_error: StandardError
 
 
 class RankOut(_Out):

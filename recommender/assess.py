@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from recommender.benefit import Benefits, expected_gain
-from recommender.dataset import BoolArray, FloatArray, Records
+from recommender.dataset import BoolArray, FloatArray, IntArray, Records
 from recommender.domain import VERDICT_CODES, Audience, Catalogue, MetricsList, Objective, Verdict
 from recommender.guardrails.check import Decisions, Guard
 from recommender.guardrails.rules import Rules
@@ -37,6 +37,9 @@ class Assessment:
         The guardrails' verdicts, rules and alerts.
     view
         What the scores were worked out from, to explain them; only kept for one person.
+    errors
+        Standard error of the log-odds, shape [n_users, n_actions]; only for several people at
+        once, see ``Assessor.standard_error``.
     """
 
     parts: FloatArray
@@ -46,6 +49,7 @@ class Assessment:
     needs: FloatArray
     decisions: Decisions
     view: View | None = None
+    errors: FloatArray | None = None
 
     def score(self, objective: Objective) -> FloatArray:
         """What a list is ordered by, shape [n_users, n_actions], 0 to 1."""
@@ -94,7 +98,11 @@ class Assessor:
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:
         """Assess every action for every user of ``records`` as of an instant."""
         view = self.model.view(records, as_of) if len(records.users) == 1 else None
-        parts = self.model.score_view(view) if view else self.model.score(records, as_of)
+        errors: FloatArray | None = None
+        if view:
+            parts = self.model.score_view(view)
+        else:
+            parts, errors = self.model.score_with_error(records, as_of)
         readings = self.benefits.readings(records.observations, len(records.users), as_of)
         needs = self.benefits.needs(readings)
         return Assessment(
@@ -105,4 +113,20 @@ class Assessor:
             needs=needs,
             decisions=self.guard.decide(records, as_of, audience),
             view=view,
+            errors=errors,
         )
+
+    def standard_error(self, assessment: Assessment, actions: IntArray | None = None) -> FloatArray:
+        """Standard error of the log-odds of the asked actions (all if None).
+
+        A live answer asks for what it shows only.
+
+        Returns
+        -------
+        array of shape [n_users, n_asked]
+            NaN throughout if the run is from before standard errors were kept.
+        """
+        if assessment.view is not None:
+            return self.model.standard_error(assessment.view, actions)
+        assert assessment.errors is not None  # several people were assessed
+        return assessment.errors if actions is None else assessment.errors[:, actions]

@@ -37,6 +37,8 @@ class Scored(Protocol):
     def verdict(self) -> Verdict: ...  # noqa: D102
     @property
     def rule_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def standard_error(self) -> float | None: ...  # noqa: D102
 
 
 def answer_document(answer: RecommendationList) -> Document:
@@ -67,6 +69,7 @@ def ranking_document(ranked: Sequence[Scored]) -> list[Document]:
             "parts": dict(zip(PARTS, item.parts, strict=True)),
             "verdict": item.verdict.value,
             "rule_id": item.rule_id,
+            "standard_error": item.standard_error,
         }
         for rank, item in enumerate(ranked, start=1)
     ]
@@ -115,6 +118,7 @@ def _item(item: Recommendation) -> Document:
         "reasons": [_reason(reason) for reason in item.reasons],
         "evidence": [_evidence(entry) for entry in item.action.evidence],
         "propensity": item.propensity,
+        "standard_error": item.standard_error,
     }
 
 

@@ -68,6 +68,14 @@ class Objective(StrEnum):
     COMPLETION = "completion"
 
 
+class Exploration(StrEnum):
+    """How lists are varied by chance, to learn what would come of actions that rank low."""
+
+    OFF = "off"
+    EPSILON = "epsilon"
+    THOMPSON = "thompson"
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Why an action is in the catalogue.
@@ -248,7 +256,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One item of an answer."""
+    """One item of an answer; ``standard_error`` is of the log-odds, None from an older run."""
 
     rank: int
     action: Action
@@ -260,6 +268,7 @@ class Recommendation:
     rule_id: str | None
     reasons: tuple[Reason, ...]
     propensity: float
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def nightly_scores(assessor: Assessor, records: Records, as_of: float, keep: int
         parts=assessment.parts[user, action],
         verdict=VERDICTS[verdict],
         rule_id=rules[assessment.decisions.rule[user, action]],
+        standard_error=assessor.standard_error(assessment)[user, action],
         withheld=_withheld(assessor, assessment, records),
     )
 

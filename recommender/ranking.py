@@ -69,9 +69,18 @@ def varied_order(scores: FloatArray, domains: AnyIntArray, variety: float) -> In
     >>> varied_order(np.array([0.9, 0.8, 0.5]), np.array([1, 1, 0]), 0.5).tolist()
     [0, 2, 1]
     """
+    return np.argsort(-varied_scores(scores, domains, variety), kind="stable")
+
+
+def varied_scores(scores: FloatArray, domains: AnyIntArray, variety: float) -> FloatArray:
+    """Scores discounted for variety, which ``varied_order`` sorts by; arguments alike.
+
+    >>> varied_scores(np.array([0.8, 1.0, 0.5]), np.array([1, 1, 0]), 0.5).tolist()
+    [0.4, 1.0, 0.5]
+    """
     by_domain = np.lexsort((-scores, domains))  # best first within each
     count = np.bincount(domains)
     before = np.arange(len(scores)) - np.repeat(np.cumsum(count) - count, count)
     discounted = np.empty(len(scores))
     discounted[by_domain] = scores[by_domain] * variety**before
-    return np.argsort(-discounted, kind="stable")
+    return discounted

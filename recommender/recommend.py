@@ -1,7 +1,7 @@
 """Answers: a person's own record, the published run, today's guardrails, an ordered list.
 
 The path of a request, top to bottom: ``store.read`` loads the record, ``assess`` scores it and
-asks the guardrails, ``ranking`` orders what is left, ``reasons`` puts it into words,
+asks the guardrails, ``selection`` lists and orders what is left, ``reasons`` puts it into words,
 ``store.write`` logs what was shown and what was not.
 """
 
@@ -27,8 +27,8 @@ from recommender.domain import (
 )
 from recommender.errors import NotFoundError
 from recommender.published import LiveRun, Published
-from recommender.ranking import resting, varied_order
 from recommender.reasons import Wording, cite_all
+from recommender.selection import Listed, chosen, eligible
 from recommender.settings import Settings
 from recommender.store.engine import direct, json_text
 from recommender.store.read import load_user_record
@@ -68,6 +68,7 @@ class RankedAction:
     parts: tuple[float, ...]
     verdict: Verdict
     rule_id: str | None
+    standard_error: float | None
 
 
 def recommend_for(
@@ -87,17 +88,16 @@ def recommend_for(
     assessor, now = live.assessor, datetime.now(UTC)
     records, assessment = _assess(published, live, user_id, ask.as_of or now, ask.audience)
     at = (ask.as_of or now).timestamp()
-    eligible, withheld = _eligible(assessor, assessment, records, at, ask, settings)
-    scores = assessment.score(ask.objective)[0]
-    order = varied_order(scores[eligible], assessor.domain_code[eligible], settings.variety)
-    shown = eligible[order[: ask.limit]]
+    may_stand, withheld = eligible(assessor, assessment, records.events, at, ask, settings)
+    request_id = uuid.uuid4().hex
+    listed = chosen(assessor, assessment, may_stand, ask, settings, request_id)
     answer = RecommendationList(
-        request_id=uuid.uuid4().hex,
+        request_id=request_id,
         user_id=user_id,
         run_id=live.run.run_id,
         generated_at=now,
         cold_start=is_unknown(records),
-        items=_items(assessor, assessment, records, scores, shown, ask.audience),
+        items=_items(assessor, assessment, records, listed, ask),
         alerts=assessor.guard.alerts(assessment.decisions, 0, ask.audience),
         withheld=withheld,
     )
@@ -155,39 +155,17 @@ def _assess(
     return records, assessor.assess(records, as_of.timestamp(), audience)
 
 
-def _eligible(
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    at: float,
-    ask: Ask,
-    settings: Settings,
-) -> tuple[IntArray, int]:
-    """Indices of what may be shown, and how many actions were withheld."""
-    asked = assessor.active
-    if ask.domain is not None:
-        asked = asked & np.array([domain == ask.domain for domain in assessor.domains], dtype=bool)
-    withheld = assessment.withheld[0]
-    rests = resting(
-        records.events,
-        assessor.repeat_days,
-        at,
-        dismiss_rest_days=settings.dismiss_rest_days,
-        snooze_rest_days=settings.snooze_rest_days,
-    )
-    return np.flatnonzero(asked & ~(withheld | rests)), int((asked & withheld).sum())
-
-
 def _items(
     assessor: Assessor,
     assessment: Assessment,
     records: Records,
-    scores: FloatArray,
-    shown: IntArray,
-    audience: Audience,
+    listed: Listed,
+    ask: Ask,
 ) -> tuple[Recommendation, ...]:
-    reasons = _reasons(assessor, assessment, records, shown, audience)
-    ranked = zip(_ranked(assessor, assessment, scores, shown), reasons, strict=True)
+    reasons = _reasons(assessor, assessment, records, listed.shown, ask.audience)
+    scores = assessment.score(ask.objective)[0]
+    ranked = _ranked(assessor, assessment, scores, listed.shown)
+    rows = zip(ranked, reasons, listed.propensity.tolist(), strict=True)
     return tuple(
         Recommendation(
             rank=rank,
@@ -199,9 +177,10 @@ def _items(
             verdict=one.verdict,
             rule_id=one.rule_id,
             reasons=why,
-            propensity=1.0,
+            propensity=propensity,
+            standard_error=one.standard_error,
         )
-        for rank, (one, why) in enumerate(ranked, start=1)
+        for rank, (one, why, propensity) in enumerate(rows, start=1)
     )
 
 
@@ -241,10 +220,20 @@ def _ranked(
         assessment.parts[0, places],
         assessment.decisions.verdict[0, places],
         assessment.decisions.rule[0, places],
+        assessor.standard_error(assessment, places)[0],
     )
     return [
-        RankedAction(actions[place], score, p, benefit, tuple(parts), VERDICTS[code], rule_id(rule))
-        for place, score, p, benefit, parts, code, rule in zip(
+        RankedAction(
+            actions[place],
+            score,
+            p,
+            benefit,
+            tuple(parts),
+            VERDICTS[code],
+            rule_id(rule),
+            error if error == error else None,
+        )
+        for place, score, p, benefit, parts, code, rule, error in zip(
             *(column.tolist() for column in columns), strict=True
         )
     ]

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from recommender.domain import Exploration
+
 
 class Settings(BaseSettings):
     """Everything an operator may set; each has a sane default and a range that is checked."""
@@ -32,6 +34,15 @@ class Settings(BaseSettings):
     variety: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.85,
         description="Each further item of a domain counts this much of the one before; 1 = off.",
+    )
+    exploration: Exploration = Field(
+        default=Exploration.OFF,
+        description="Vary people's lists by chance, among allowed actions only: off, epsilon "
+        "(a share of the list is drawn evenly) or thompson (unsure scores get a chance as well).",
+    )
+    exploration_rate: Annotated[float, Field(ge=0.01, le=0.5)] = Field(
+        default=0.1,
+        description="Share of a list that is drawn evenly from all allowed actions.",
     )
     dismiss_rest_days: Annotated[float, Field(ge=0, le=365)] = Field(
         default=30.0, description="A dismissed action rests this many days."

@@ -8,14 +8,14 @@ record alone, so live and nightly answers are the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from recommender.columns import PARTS
-from recommender.dataset import FloatArray, Records, take_users
+from recommender.dataset import FloatArray, IntArray, Records, take_users
 from recommender.domain import Catalogue, MetricsList
 from recommender.models import state
 from recommender.models.base import Shares, Term
@@ -24,6 +24,7 @@ from recommender.models.live import View, candidate_parts, look
 from recommender.models.parameters import Parameters
 from recommender.models.state import Arrays
 from recommender.models.training import ModelSettings, learn
+from recommender.models.uncertainty import standard_error
 
 __all__ = ["HybridModel", "ModelSettings", "fit"]
 
@@ -52,16 +53,29 @@ class HybridModel:
 
     def score(self, records: Records, as_of: float) -> FloatArray:
         """Log-odds of completing each action if recommended at ``as_of``; see ``base.Scorer``."""
-        n_users, n_actions = len(records.users), len(self.catalogue)
-        step = max(1, _CHUNK_ROWS // max(n_actions, 1) // (4 if self._heavy else 1))
+        out = np.empty((len(records.users), len(self.catalogue), len(PARTS)))
+        for people, view in self._views(records, as_of):
+            out[people] = candidate_parts(self.parameters, view)
+        return out
+
+    def score_with_error(self, records: Records, as_of: float) -> tuple[FloatArray, FloatArray]:
+        """As ``score``, with the standard error of the log-odds, shape [n_users, n_actions]."""
+        parts = np.empty((len(records.users), len(self.catalogue), len(PARTS)))
+        errors = np.empty(parts.shape[:2])
+        for people, view in self._views(records, as_of):
+            parts[people] = candidate_parts(self.parameters, view)
+            errors[people] = self.standard_error(view)
+        return parts, errors
+
+    def _views(self, records: Records, as_of: float) -> Iterator[tuple[slice, View]]:
+        n_users = len(records.users)
+        step = max(1, _CHUNK_ROWS // max(len(self.catalogue), 1) // (4 if self._heavy else 1))
         if n_users <= step:
-            return candidate_parts(self.parameters, look(self.parameters, records, as_of))
-        out = np.empty((n_users, n_actions, len(PARTS)))
+            yield slice(0, n_users), look(self.parameters, records, as_of)
+            return
         for start in range(0, n_users, step):
             part = take_users(records, start, min(start + step, n_users))
-            view = look(self.parameters, part, as_of)
-            out[start : start + step] = candidate_parts(self.parameters, view)
-        return out
+            yield slice(start, start + step), look(self.parameters, part, as_of)
 
     @property
     def _heavy(self) -> bool:
@@ -74,6 +88,10 @@ class HybridModel:
     def score_view(self, view: View) -> FloatArray:
         """As ``score``, of people looked at already."""
         return candidate_parts(self.parameters, view)
+
+    def standard_error(self, view: View, actions: IntArray | None = None) -> FloatArray:
+        """Standard error of the log-odds, of people looked at already; all actions if None."""
+        return standard_error(self.parameters, view, actions)
 
     def shares(self, view: View, user: int, actions: Sequence[int]) -> Shares:
         """What each subject adds to the asked actions' scores for one user of the view."""

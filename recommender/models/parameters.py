@@ -14,6 +14,7 @@ from recommender.features.actions import ActionSpace
 from recommender.features.space import FeatureSpace, snapshot_days
 from recommender.models.feature_model import prior_mean
 from recommender.models.fold_in import ActionFactors
+from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
 
@@ -58,6 +59,8 @@ class Parameters:
         True if completions came without impressions, so that what was not done is a weak refusal.
     idle_days
         Whole days between the last event learned from and the training's instant.
+    spread
+        How sure coefficients and factors are; None for a run from before this was kept.
     """
 
     space: FeatureSpace
@@ -74,6 +77,7 @@ class Parameters:
     trust: Trust = Trust()
     positives_only: bool = False
     idle_days: int = 0
+    spread: Spread | None = None
 
     @cached_property
     def snapshots(self) -> FloatArray:
@@ -96,7 +100,8 @@ class Parameters:
         coefficients, general = self.coefficients * scale, self.general * scale[:, None]
         coefficients[:, 0] += trust.shift
         general[0, 0] += trust.shift
-        return replace(self, coefficients=coefficients, general=general, trust=trust)
+        spread = self.spread and self.spread.trusted(scale[: 1 + self.n_features])
+        return replace(self, coefficients=coefficients, general=general, trust=trust, spread=spread)
 
     def _scales(self, trust: Trust) -> FloatArray:
         scale = np.full(self.coefficients.shape[1], trust.behaviour)
@@ -112,11 +117,13 @@ class Parameters:
         guess = prior_mean(self.general, z, own)
         known = place >= 0
         coefficients = np.where(known[:, None], self.coefficients[place], guess)
+        factors = self._aligned_factors(place, z)
         return replace(
             self,
             coefficients=coefficients,
-            factors=self._aligned_factors(place, z),
+            factors=factors,
             domain=domain_places(self.domains, new),
+            spread=self.spread and self.spread.aligned(place, own, factors.mean),
         )
 
     def _aligned_factors(self, place: IntArray, z: FloatArray) -> ActionFactors:

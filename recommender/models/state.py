@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from recommender.features.profile import ProfileColumns
 from recommender.features.space import FeatureSpace
 from recommender.models.fold_in import ActionFactors
 from recommender.models.parameters import Parameters, Trust, coefficient_names
+from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
 Arrays = dict[str, NDArray[Any]]
@@ -51,7 +52,7 @@ def described(model: Parameters, catalogue: Catalogue) -> dict[str, Any]:
 def arrays(model: Parameters) -> Arrays:
     """Every array of a model, by name."""
     space, slots = model.space, model.space.slots
-    return {
+    return _spread_arrays(model.spread) | {
         "coefficients": model.coefficients,
         "general": model.general,
         "factor_mean": model.factors.mean,
@@ -72,6 +73,12 @@ def arrays(model: Parameters) -> Arrays:
         "action_centre": model.action_space.centre,
         "action_scale": model.action_space.scale,
     }
+
+
+def _spread_arrays(spread: Spread | None) -> Arrays:
+    if spread is None:
+        return {}
+    return {f"spread_{field.name}": getattr(spread, field.name) for field in fields(Spread)}
 
 
 def restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catalogue]:
@@ -111,9 +118,16 @@ def _restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catal
             trust=Trust(**manifest["trust"]),
             positives_only=bool(manifest["positives_only"]),
             idle_days=int(manifest.get("idle_days", 0)),
+            spread=_spread(a),
         ),
         catalogue,
     )
+
+
+def _spread(a: Arrays) -> Spread | None:
+    if "spread_coefficients" not in a:
+        return None  # a run from before standard errors were kept
+    return Spread(*(a[f"spread_{field.name}"] for field in fields(Spread)))
 
 
 def _space(manifest: Mapping[str, Any], a: Arrays) -> FeatureSpace:

@@ -24,6 +24,7 @@ from recommender.models.parameters import Parameters, Trust
 from recommender.models.prepared import Frame, Prepared, frame_of, idle_days, prepare
 from recommender.models.regression import predict
 from recommender.models.shared_model import Shared, fit_shared, predict_shared
+from recommender.models.spread import spread_of
 from recommender.outcomes import HORIZON_DAYS, delay_curve
 
 Progress = Callable[[str, float], None]
@@ -198,6 +199,13 @@ def _train(
             curve=delay_curve(labelled.rows, as_of),
             positives_only=labelled.positives_only,
             idle_days=idle_days(records, as_of),
+            spread=spread_of(
+                learned.features,
+                data.layout,
+                (taste.mean, taste.covariance),
+                frame.described @ taste.general.T,
+                settings.factor_variance,
+            ),
         ),
         learned,
     )

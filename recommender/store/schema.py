@@ -341,6 +341,11 @@ scores = Table(
         comment="allow or caution; withheld ones are in nightly_withheld.",
     ),
     Column("rule_id", Text, comment="Rule behind a caution."),
+    Column(
+        "standard_error",
+        Double,
+        comment="Standard error of the log-odds of p_complete; null in runs of older versions.",
+    ),
     _one_of("verdict", "allow", "caution"),
     comment="Nightly picture: the best actions of every person in every kept run.",
 )
@@ -380,7 +385,7 @@ requests = Table(
         Json,
         nullable=False,
         comment="JSON list of [rank, action_id, score, p_complete, benefit, "
-        "five parts, verdict, rule_id, propensity].",
+        "five parts, verdict, rule_id, propensity, standard_error].",
     ),
     Column(
         "verdicts",

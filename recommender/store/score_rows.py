@@ -27,6 +27,8 @@ class ScoreBatch:
         ``[n, 5]``, in the order of ``columns.PARTS``.
     verdict, rule_id
         ``allow`` or ``caution``, and the rule behind a caution or None.
+    standard_error
+        Of the log-odds.
     withheld
         (user id, JSON list of [action_id, rule_id, rule_version, observation_id]).
     """
@@ -40,12 +42,13 @@ class ScoreBatch:
     parts: FloatArray
     verdict: ObjectArray
     rule_id: ObjectArray
+    standard_error: FloatArray
     withheld: list[tuple[str, str]] = field(default_factory=list)
 
 
 _COLUMNS = (
     "run_id", "user_id", "rank", "action_id", "score", "p_complete", "benefit",
-    *PART_COLUMNS, "verdict", "rule_id",
+    *PART_COLUMNS, "verdict", "rule_id", "standard_error",
 )  # fmt: skip
 _WITHHELD_COLUMNS = ("run_id", "user_id", "withheld")
 
@@ -71,6 +74,7 @@ def _score_table(run_id: str, batch: ScoreBatch) -> pa.Table:
         *(pa.array(each, reals) for each in (batch.score, batch.p_complete, batch.benefit, *parts)),
         pa.array(batch.verdict, texts),
         pa.array(batch.rule_id, texts),
+        pa.array(batch.standard_error, reals),
     ]
     return pa.table(columns, names=list(_COLUMNS))
 

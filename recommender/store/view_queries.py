@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender.columns import PART_COLUMNS
 
 # Places in an entry of requests.items: [rank, action_id, score, p_complete, benefit,
-# five parts, verdict, rule_id, propensity].
+# five parts, verdict, rule_id, propensity, standard_error].
 _ITEM_REALS = {"score": 2, "p_complete": 3, "benefit": 4} | {
     column: place for place, column in enumerate(PART_COLUMNS, start=5)
 }
@@ -35,6 +35,8 @@ _ITEM_POSTGRESQL = ",\n".join(
         "    CAST(i.value ->> 12 AS double precision) AS propensity",
     ]
 )
+_ERROR_SQLITE = "CAST(json_extract(i.value, '$[13]') AS REAL) AS standard_error"
+_ERROR_POSTGRESQL = "CAST(i.value ->> 13 AS double precision) AS standard_error"
 _PUBLISHED = "(SELECT p.run_id FROM publications p ORDER BY p.publication_id DESC LIMIT 1)"
 
 CURRENT = f"""\
@@ -55,7 +57,8 @@ SELECT
     s.verdict,
     s.rule_id,
     s.run_id,
-    r.as_of AS scored_at
+    r.as_of AS scored_at,
+    s.standard_error
 FROM scores s
 JOIN actions a ON a.action_id = s.action_id
 JOIN runs r ON r.run_id = s.run_id
@@ -66,7 +69,8 @@ SELECT
     q.request_id,
     q.user_id,
 {items},
-    q.run_id
+    q.run_id,
+    {standard_error}
 FROM requests q
 CROSS JOIN {each}(q.items) i"""
 
@@ -82,7 +86,8 @@ SELECT
     q.channel,
     q.objective,
     q.audience,
-    q.run_id
+    q.run_id,
+    {standard_error}
 FROM requests q
 CROSS JOIN {each}(q.items) i
 LEFT JOIN actions a ON a.action_id = {action_id}"""
@@ -169,6 +174,7 @@ def both(template: str) -> dict[str, str]:
         "sqlite": template.format(
             *sqlite,
             items=_ITEM_SQLITE,
+            standard_error=_ERROR_SQLITE,
             each="json_each",
             action_id=sqlite[1],
             published=_PUBLISHED,
@@ -176,6 +182,7 @@ def both(template: str) -> dict[str, str]:
         "postgresql": template.format(
             *postgresql,
             items=_ITEM_POSTGRESQL,
+            standard_error=_ERROR_POSTGRESQL,
             each="jsonb_array_elements",
             action_id=postgresql[1],
             published=_PUBLISHED,

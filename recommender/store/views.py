@@ -79,6 +79,10 @@ _DECISION = {
     "observation_id": "Reading that it looked at; null if none.",
 }
 
+_ERROR = {
+    "standard_error": "Standard error of the log-odds of p_complete; "
+    "null for runs of older versions."
+}
 _ITEM = {
     **_PERSON,
     **_RANK,
@@ -86,7 +90,7 @@ _ITEM = {
     **_SCORE,
     "verdict": "allow or caution.",
     "rule_id": "Rule behind a caution.",
-    "propensity": "Probability with which it was shown at this place, in (0, 1].",
+    "propensity": "Probability with which it stands in this list, in (0, 1].",
     "run_id": "Published run that scored it.",
 }
 _REQUEST = {"request_id": "Answer it was part of."}
@@ -105,6 +109,7 @@ VIEWS = (
             "rule_id": "Rule behind a caution.",
             "run_id": "Published run.",
             "scored_at": "Records up to here were used (UTC).",
+            **_ERROR,
         },
         CURRENT,
         CURRENT,
@@ -112,7 +117,7 @@ VIEWS = (
     View(
         "recommendations",
         "Items of every answer: one row each.",
-        {**_REQUEST, **_ITEM},
+        {**_REQUEST, **_ITEM, **_ERROR},
         **both(RECOMMENDATIONS),
     ),
     View(
@@ -128,6 +133,7 @@ VIEWS = (
             "objective": "benefit or completion.",
             "audience": "user or clinician.",
             "run_id": "Published run that scored it.",
+            **_ERROR,
         },
         **both(SERVED),
     ),

@@ -96,6 +96,7 @@ def _item(item: Recommendation) -> list[Any]:
         item.verdict,
         item.rule_id,
         item.propensity,
+        item.standard_error,
     ]
 
 

@@ -112,6 +112,7 @@ def scores_for(*user_ids: str) -> ScoreBatch:
         parts=parts,
         verdict=np.tile(np.array(["allow", "caution"], dtype=object), len(user_ids)),
         rule_id=np.tile(np.array([None, 'quote"d, rule'], dtype=object), len(user_ids)),
+        standard_error=np.tile([0.5, 1.25], len(user_ids)),
         withheld=[(user_id, '[["Zumba","bp_high","2",null]]') for user_id in user_ids],
     )
 

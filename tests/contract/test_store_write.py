@@ -49,6 +49,7 @@ def answer(request_id: str, user_id: str) -> RecommendationList:
         rule_id="knee",
         reasons=(),
         propensity=1.0,
+        standard_error=0.75,
     )
     alerts = (Alert("bp_crisis", "urgent", "", ""),)
     return RecommendationList(request_id, user_id, "r1", NOW, False, (item,), alerts, 3)
@@ -109,7 +110,7 @@ def test_request_is_kept_as_given(seeded: Engine) -> None:
     assert (first.generated_at, first.as_of, second.as_of) == (NOW, NOW, ago(days=1))
     assert (first.cold_start, first.withheld) == (False, 3)
     parts = [-1.0, -0.25, 0.125, 0.0, 0.026387711331890]
-    assert first.items == [[1, "walk", 0.5, 0.25, 1.0, *parts, "caution", "knee", 1.0]]
+    assert first.items == [[1, "walk", 0.5, 0.25, 1.0, *parts, "caution", "knee", 1.0, 0.75]]
     assert first.alerts == [["bp_crisis", "urgent"]]
 
 

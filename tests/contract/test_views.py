@@ -100,6 +100,7 @@ def test_current_scores_are_those_of_the_published_run(answered: Engine) -> None
     assert rows[0].rule_id is None
     assert rows[0].scored_at == _when(answered, NOW)
     assert [row.p_complete for row in rows] == list(scores_for("ann", "bea").p_complete)
+    assert [row.standard_error for row in rows] == [0.5, 1.25, 0.5, 1.25]
 
 
 def test_parts_add_up_in_sql(answered: Engine) -> None:

@@ -54,6 +54,7 @@ def test_sql_rank_and_command_line_agree_for_the_same_instant(trained_url: str) 
                 assert [row[name] for name in PART_COLUMNS] == pytest.approx(
                     list(one.parts), abs=1e-6
                 )
+                assert row["standard_error"] == pytest.approx(one.standard_error, abs=1e-6)
                 assert (row["verdict"], row["rule_id"]) == (one.verdict, one.rule_id)
                 compared += 1
             printed = CliRunner().invoke(
@@ -64,6 +65,9 @@ def test_sql_rank_and_command_line_agree_for_the_same_instant(trained_url: str) 
             for item in json.loads(printed.stdout)["items"]:
                 assert item["p_complete"] == pytest.approx(
                     by_id[item["action_id"]].p_complete, abs=1e-6
+                )
+                assert item["standard_error"] == pytest.approx(
+                    by_id[item["action_id"]].standard_error, abs=1e-6
                 )
     assert compared >= 10 * PEOPLE
     engine.dispose()

@@ -57,7 +57,7 @@ def test_an_answer_has_the_shape_of_the_contract(client: TestClient) -> None:
     ]  # fmt: skip
     assert list(answer.json()["items"][0]) == [
         "rank", "action_id", "title", "domain", "score", "p_complete", "benefit", "verdict",
-        "reasons", "evidence", "propensity",
+        "reasons", "evidence", "propensity", "standard_error",
     ]  # fmt: skip
     assert (body.user_id, len(body.items), body.cold_start) == (PERSON, 5, False)
     assert [item.rank for item in body.items] == [1, 2, 3, 4, 5]
