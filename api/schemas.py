@@ -260,6 +260,51 @@ class RunsOut(_Out):
     items: list[RunOut]
 
 
+class FigureOut(_Out):
+    """One figure of a run."""
+
+    name: str
+    segment: Annotated[str, Field(description="all, a group of people, a feature or a feed.")]
+    value: float
+
+
+class RunDetailOut(RunOut):
+    """One training in full."""
+
+    seed: int
+    code_version: str
+    published_at: Annotated[list[datetime], Field(description="Every time it came into force.")]
+    figures: list[FigureOut]
+    manifest: dict[str, Any] | None
+
+
+class CardOut(_Out):
+    """A run's model card; it names no person, and no group that is small."""
+
+    format: int
+    run_id: str
+    intended_use: list[str]
+    limits: list[str]
+    versions: dict[str, Any]
+    data: dict[str, Any]
+    actions: dict[str, Any]
+    features: dict[str, Any]
+    settings: dict[str, Any]
+    figures: dict[str, float]
+    least_people: Annotated[int, Field(description="No smaller group is shown.")]
+    groups: list[dict[str, Any]]
+    drift: dict[str, Any]
+    gate: dict[str, Any]
+    guardrails: dict[str, Any]
+
+
+class RolledBackOut(_Out):
+    """A run that has just been put back in force."""
+
+    run_id: str
+    instead_of: Annotated[str | None, Field(description="Run that was in force until now.")]
+
+
 class PublishedOut(_Out):
     """A run that has just been put in force."""
 

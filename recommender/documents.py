@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from recommender.columns import PARTS
@@ -16,6 +17,7 @@ from recommender.domain import (
     User,
     Verdict,
 )
+from recommender.store.runs import RunDetail
 
 Document = dict[str, Any]
 
@@ -102,6 +104,20 @@ def user_document(user: User) -> Document:
         "sex": user.sex.value,
         "conditions": list(user.conditions),
         "attributes": dict(user.attributes),
+    }
+
+
+def run_document(detail: RunDetail) -> Document:
+    """One run in full, as ``GET /v1/runs/{run_id}`` gives it."""
+    return asdict(detail.summary) | {
+        "seed": detail.seed,
+        "code_version": detail.code_version,
+        "published_at": list(detail.published_at),
+        "figures": [
+            {"name": name, "segment": segment, "value": value}
+            for (name, segment), value in sorted(detail.figures.items())
+        ],
+        "manifest": detail.manifest,
     }
 
 

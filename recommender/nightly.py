@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 
 from recommender.assess import Assessment, Assessor
-from recommender.dataset import Records
+from recommender.dataset import Records, take_users
 from recommender.domain import Audience, Objective, Verdict
-from recommender.store.score_rows import ScoreBatch
+from recommender.store.engine import Engine, writing
+from recommender.store.score_rows import ScoreBatch, write_scores
 
 VERDICTS = np.array([verdict.value for verdict in Verdict], dtype=object)
+
+
+SCORED_AT_ONCE = 2_000
+"""People scored in one batch: 2,000 x 500 actions x 5 parts x 8 bytes is 40 MB."""
+
+
+def score_everyone(
+    engine: Engine,
+    run_id: str,
+    assessor: Assessor,
+    records: Records,
+    as_of: datetime,
+    keep: int,
+    progress: Callable[[str, float], None],
+) -> None:
+    """Write the nightly picture in batches; nobody sees it before the run is published."""
+    total = len(records.users)
+    for start in range(0, total, SCORED_AT_ONCE):
+        stop = min(start + SCORED_AT_ONCE, total)
+        some = take_users(records, start, stop)
+        batch = nightly_scores(assessor, some, as_of.timestamp(), keep)
+        with writing(engine) as connection:
+            write_scores(connection, run_id, batch)
+        progress("score", stop / total)
 
 
 def nightly_scores(assessor: Assessor, records: Records, as_of: float, keep: int) -> ScoreBatch:

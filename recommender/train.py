@@ -10,38 +10,25 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from recommender import __version__
 from recommender.assess import Assessor
-from recommender.dataset import Records, take_users
-from recommender.domain import Catalogue, MetricsList
-from recommender.errors import NothingToLearnError, RecommenderError, SettingsError
-from recommender.gate import GateDecision, decide
+from recommender.candidate import Candidate, Material, judge, read_material
+from recommender.domain import MetricsList
+from recommender.errors import RecommenderError, SettingsError
 from recommender.guardrails.rules import Rules
+from recommender.model_card.build import RunFacts, model_card
 from recommender.models import hybrid
-from recommender.models.artifact import pack
-from recommender.nightly import nightly_scores
+from recommender.nightly import score_everyone
 from recommender.settings import Settings
-from recommender.store.bulk import load_records
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
-from recommender.store.read import load_catalogue
 from recommender.store.retention import clean_up, forget_erased
-from recommender.store.runs import (
-    finish_run,
-    load_figures,
-    publish,
-    published_run,
-    start_run,
-    write_metrics,
-)
-from recommender.store.score_rows import write_scores
+from recommender.store.runs import finish_run, publish, start_run, write_metrics
 
 Progress = Callable[[str, float], None]
 """Told the stage and the share of it that is done, 0 to 1."""
-
-SCORED_AT_ONCE = 2_000
-"""People scored in one batch: 2,000 x 500 actions x 5 parts x 8 bytes is 40 MB."""
 
 
 @dataclass(frozen=True)
@@ -127,80 +114,93 @@ def train_and_publish(
 
 
 def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> TrainReport:
-    catalogue, records, before = _read(training)
+    material, candidate = _candidate(training)
+    published = candidate.decision.passed or training.force
+    if published:
+        assessor = Assessor(candidate.model, training.rules, training.metrics, material.catalogue)
+        score_everyone(
+            training.engine,
+            training.run_id,
+            assessor,
+            material.records,
+            training.as_of,
+            training.settings.scores_per_user,
+            training.progress,
+        )
+    make_sure_it_is_held()
+    finished_at = datetime.now(UTC)
+    _finish(training, material, candidate, finished_at)
+    return TrainReport(
+        run_id=training.run_id,
+        published=published,
+        held_back=candidate.decision.reasons,
+        users=len(material.records.users),
+        actions=len(material.catalogue),
+        events=len(material.records.events),
+        observations=len(material.records.observations),
+        figures=dict(candidate.model.holdout),
+        seconds=(finished_at - training.started_at).total_seconds(),
+    )
+
+
+def _candidate(training: _Training) -> tuple[Material, Candidate]:
+    """Read, fit and judge."""
+    training.progress("read", 0.0)
+    with reading(training.engine) as connection:
+        material = read_material(connection, training.as_of, training.metrics)
+    training.progress("read", 1.0)
     model = hybrid.fit(
-        records,
-        catalogue,
+        material.records,
+        material.catalogue,
         training.metrics,
         training.as_of.timestamp(),
         seed=training.settings.seed,
         progress=training.progress,
     )
-    decision = decide(model.holdout, before)
-    published = decision.passed or training.force
-    if published:
-        assessor = Assessor(model, training.rules, training.metrics, catalogue)
-        _score_everyone(training, assessor, records)
-    make_sure_it_is_held()
-    finished_at = datetime.now(UTC)
-    _finish(training, model, decision, finished_at)
-    return TrainReport(
-        run_id=training.run_id,
-        published=published,
-        held_back=decision.reasons,
-        users=len(records.users),
-        actions=len(catalogue),
-        events=len(records.events),
-        observations=len(records.observations),
-        figures=dict(model.holdout),
-        seconds=(finished_at - training.started_at).total_seconds(),
-    )
+    training.progress("judge", 0.0)
+    judged = judge(model, material, training.metrics, training.as_of, training.settings)
+    training.progress("judge", 1.0)
+    return material, judged
 
 
-def _read(training: _Training) -> tuple[Catalogue, Records, dict[str, float] | None]:
-    """Catalogue, everybody's records, and the figures of the run in force."""
-    training.progress("read", 0.0)
-    with reading(training.engine) as connection:
-        catalogue = load_catalogue(connection)
-        if not catalogue.actions:
-            raise NothingToLearnError(
-                "there are no actions yet: run `recommender ingest actions FILE`"
-            )
-        records = load_records(connection, training.as_of, catalogue, training.metrics)
-        in_force = published_run(connection)
-        before = load_figures(connection, in_force.run_id) if in_force else None
-    training.progress("read", 1.0)
-    return catalogue, records, before
-
-
-def _score_everyone(training: _Training, assessor: Assessor, records: Records) -> None:
-    """Write the nightly picture in batches; nobody sees it before the run is published."""
-    total, keep = len(records.users), training.settings.scores_per_user
-    for start in range(0, total, SCORED_AT_ONCE):
-        stop = min(start + SCORED_AT_ONCE, total)
-        some = take_users(records, start, stop)
-        batch = nightly_scores(assessor, some, training.as_of.timestamp(), keep)
-        with writing(training.engine) as connection:
-            write_scores(connection, training.run_id, batch)
-        training.progress("score", stop / total)
-
-
-def _finish(
-    training: _Training, model: hybrid.HybridModel, decision: GateDecision, now: datetime
-) -> None:
+def _finish(training: _Training, material: Material, candidate: Candidate, now: datetime) -> None:
     """One transaction: the run's result, its figures and, if it may be, the pointer to it."""
-    manifest, artifact = pack(model)
-    published = decision.passed or training.force
-    message = "; ".join(decision.reasons) or "passed the gate"
-    if training.force and not decision.passed:
-        message = f"published by force: {message}"
+    manifest, artifact = candidate.packed()
+    published = candidate.decision.passed or training.force
+    message = candidate.decision.message(training.force)
     run_id, status = training.run_id, "trained" if published else "held_back"
+    card = _card(training, material, candidate, now)
     with writing(training.engine) as connection:
-        finish_run(connection, run_id, status, message, manifest, artifact, now)
-        write_metrics(connection, run_id, {(k, "all"): v for k, v in model.holdout.items()})
+        finish_run(connection, run_id, status, message, manifest, artifact, now, card)
+        write_metrics(connection, run_id, candidate.figures())
         if published:
             forget_erased(connection, run_id, training.started_at)
             publish(connection, run_id, "train", now)
+
+
+def _card(
+    training: _Training, material: Material, candidate: Candidate, now: datetime
+) -> dict[str, Any]:
+    facts = RunFacts(
+        run_id=training.run_id,
+        as_of=training.as_of,
+        finished_at=now,
+        seed=training.settings.seed,
+        users=len(material.records.users),
+        events=len(material.records.events),
+        observations=len(material.records.observations),
+        compared_with=material.last.run_id if material.last else None,
+        reasons=candidate.decision.reasons,
+        forced=training.force and not candidate.decision.passed,
+    )
+    return model_card(
+        facts,
+        candidate.model,
+        material.catalogue,
+        training.rules,
+        candidate.drift,
+        candidate.groups,
+    )
 
 
 def _record_failure(training: _Training, error: BaseException) -> None:

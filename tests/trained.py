@@ -45,10 +45,10 @@ def trained_sqlite(tmp_path_factory: pytest.TempPathFactory, simulated: Path) ->
 def trained_postgres(postgres_server: str, simulated: Path) -> Iterator[str]:
     """Name of a PostgreSQL database with a published run, to copy."""
     name = f"trained_{uuid.uuid4().hex[:12]}"
-    _administer(postgres_server, f"CREATE DATABASE {name}")
-    fill(_url(postgres_server, name), simulated)
+    administer(postgres_server, f"CREATE DATABASE {name}")
+    fill(url_of(postgres_server, name), simulated)
     yield name
-    _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def trained_sqlite_url(tmp_path: Path, trained_sqlite: Path) -> str:
 def trained_postgres_url(postgres_server: str, trained_postgres: str) -> Iterator[str]:
     """URL of a fresh PostgreSQL copy with a published run."""
     name = f"test_{uuid.uuid4().hex}"
-    _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {trained_postgres}")
-    yield _url(postgres_server, name)
-    _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {trained_postgres}")
+    yield url_of(postgres_server, name)
+    administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -88,11 +88,13 @@ def fill(url: str, folder: Path) -> None:
     engine.dispose()
 
 
-def _administer(server: str, statement: str) -> None:
+def administer(server: str, statement: str) -> None:
+    """Run a statement outside any transaction."""
     address = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[call-overload]
 
 
-def _url(server: str, database: str) -> str:
+def url_of(server: str, database: str) -> str:
+    """URL of another database of the same server."""
     return make_url(server).set(database=database).render_as_string(hide_password=False)

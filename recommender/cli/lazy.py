@@ -10,7 +10,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by a table.
+    """A group that knows its commands, or some of them, by a table.
 
     Parameters
     ----------
@@ -23,18 +23,19 @@ class LazyGroup(click.Group):
         self._table = dict(table)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
-        return list(self._table)
+        """Names of the commands at hand, then those of the table, each in their order."""
+        return [*self.commands, *self._table]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command; None if there is no such command."""
         if cmd_name not in self._table:
-            return None
+            return super().get_command(ctx, cmd_name)
         command = import_module(self._table[cmd_name][0]).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table alone."""
+        """List the commands without importing any."""
+        known = [(name, one.get_short_help_str(limit=100)) for name, one in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in self._table.items()])
+            formatter.write_dl([*known, *((n, words) for n, (_, words) in self._table.items())])

@@ -1,22 +1,30 @@
-"""``recommender runs list|show|publish|rollback``."""
+"""``recommender runs list|show|card|publish|rollback``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import click
+import orjson
 from rich.console import Console
 
-from recommender.cli.options import common_options, example
+from recommender.cli.lazy import LazyGroup
+from recommender.cli.options import common_options, example, wants_json
 from recommender.cli.output import emit, table
 from recommender.cli.session import database, settings
-from recommender.store.engine import reading, writing
-from recommender.store.runs import RunDetail, list_runs, publish, rollback, run_detail
+from recommender.documents import run_document
+from recommender.errors import NoPublishedRunError
+from recommender.model_card.markdown import card_markdown
+from recommender.store.cards import load_card
+from recommender.store.engine import Connection, reading, writing
+from recommender.store.runs import RunDetail, list_runs, published_run, rollback, run_detail
+
+_LAZY = {"publish": ("recommender.cli.publish", "Put a trained run in force.")}
 
 
-@click.group("runs", epilog=example("recommender runs list"))
+@click.group("runs", cls=LazyGroup, table=_LAZY, epilog=example("recommender runs list"))
 @common_options
 def command() -> None:
     """List, show, publish or roll back runs."""
@@ -40,49 +48,77 @@ def list_command() -> None:
 
 
 @command.command("show", epilog=example("recommender runs show 20261101T021500-a1b2c3"))
-@click.argument("run_id")
+@click.argument("run_id", required=False)
 @common_options
-def show_command(run_id: str) -> None:
-    """Show one run with its figures; with --json also its manifest."""
+def show_command(run_id: str | None) -> None:
+    """Show one run (the published one if none is named); with --json also every group."""
     with database(settings()) as engine, reading(engine) as connection:
-        detail = run_detail(connection, run_id)
+        detail = run_detail(connection, run_id or _in_force(connection))
     emit(run_document(detail), lambda console: _show(console, detail))
-
-
-def run_document(detail: RunDetail) -> dict[str, Any]:
-    """One run in full, for machines."""
-    return asdict(detail.summary) | {
-        "seed": detail.seed,
-        "code_version": detail.code_version,
-        "published_at": detail.published_at,
-        "figures": [
-            {"name": name, "segment": segment, "value": value}
-            for (name, segment), value in sorted(detail.figures.items())
-        ],
-        "manifest": detail.manifest,
-    }
 
 
 def _show(console: Console, detail: RunDetail) -> None:
     about = asdict(detail.summary) | {"seed": detail.seed, "code_version": detail.code_version}
+    about["came into force"] = ", ".join(f"{at:%Y-%m-%d %H:%M}" for at in detail.published_at)
     console.print(table({"": "left", " ": "left"}, list(about.items())))
-    figures = [(name, segment, value) for (name, segment), value in sorted(detail.figures.items())]
+    figures = [(name, v) for (name, group), v in sorted(detail.figures.items()) if group == "all"]
     if figures:
-        headings = {"figure": "left", "segment": "left", "value": "right"}
-        console.print("", table(headings, figures), sep="\n")
+        console.print("", table({"figure": "left", "value": "right"}, figures), sep="\n")
+    moved = [
+        (feature, psi, detail.figures["drift_present_now", feature])
+        for (name, feature), psi in detail.figures.items()
+        if name == "drift_psi" and detail.figures["drift_beyond_chance", feature]
+    ]
+    if moved:
+        headings = {"feature that moved": "left", "stability index": "right", "known": "right"}
+        rows = sorted(moved, key=lambda row: -row[1])
+        console.print("", table(headings, rows), sep="\n")
+    console.print(f"\nMore: recommender runs card {detail.summary.run_id}", soft_wrap=True)
 
 
-@command.command("publish", epilog=example("recommender runs publish 20261101T021500-a1b2c3"))
-@click.argument("run_id")
+def _in_force(connection: Connection) -> str:
+    run = published_run(connection)
+    if run is None:
+        raise NoPublishedRunError("no run is published yet: run `recommender train`")
+    return run.run_id
+
+
+@command.command(
+    "card",
+    epilog=example(
+        "recommender runs card 20261101T021500-a1b2c3\n"
+        "recommender runs card 20261101T021500-a1b2c3 --format json --out card.json"
+    ),
+)
+@click.argument("run_id", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "json"]),
+    default="md",
+    help="Markdown or JSON.",
+    show_default=True,
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @common_options
-def publish_command(run_id: str) -> None:
-    """Put a trained run in force."""
-    with database(settings()) as engine, writing(engine) as connection:
-        publication_id = publish(connection, run_id, "publish", datetime.now(UTC))
-    emit(
-        {"run_id": run_id, "publication_id": publication_id},
-        lambda console: console.print(f"Run {run_id} is in force."),
-    )
+def card_command(run_id: str | None, form: str, out: Path | None) -> None:
+    """Print the model card of a run (the published one if none is named).
+
+    What it learned from, how well it does for whom, its limits.
+    """
+    with database(settings()) as engine, reading(engine) as connection:
+        card = load_card(connection, run_id or _in_force(connection))
+    if out is None and wants_json():
+        emit(card, lambda _console: None)
+        return
+    indented = orjson.dumps(card, option=orjson.OPT_INDENT_2).decode() + "\n"
+    text = card_markdown(card) if form == "md" else indented
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    written = {"run_id": card["run_id"], "format": form, "out": str(out)}
+    emit(written, lambda console: console.print(f"Written to {out}."))
 
 
 @command.command("rollback", epilog=example("recommender runs rollback"))
@@ -90,5 +126,12 @@ def publish_command(run_id: str) -> None:
 def rollback_command() -> None:
     """Put the run in force before the present one back."""
     with database(settings()) as engine, writing(engine) as connection:
+        present = published_run(connection)
         run_id = rollback(connection, datetime.now(UTC))
-    emit({"run_id": run_id}, lambda console: console.print(f"Run {run_id} is in force again."))
+    before = present.run_id if present else None
+    emit(
+        {"run_id": run_id, "instead_of": before},
+        lambda console: console.print(
+            f"Run {run_id} is in force again instead of {before}.", soft_wrap=True
+        ),
+    )

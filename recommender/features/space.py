@@ -135,6 +135,28 @@ def fit_space(
     return FeatureSpace(columns, slots, mean, scale, knee, keep, every[:, keep].mean(axis=0))
 
 
+def raw_columns(
+    space: FeatureSpace, records: Records, at: float, most: int = _SAMPLE
+) -> tuple[tuple[str, ...], FloatArray]:
+    """Unscaled columns as of an instant, of everybody or of an even sample.
+
+    Returns
+    -------
+    names, values
+        Numbers in their own units (NaN if unknown), then yes-or-no columns; values of shape
+        [n_users, n_columns] with at most about ``most`` users.
+    """
+    step = max(1, -(-len(records.users) // most))
+    instants = np.array([at])
+    parts = [
+        np.concatenate(_raw(space.columns, space.slots, people, instants), axis=2)[0]
+        for start in range(0, len(records.users), _CHUNK)
+        for people in [take_users(records, start, start + max(_CHUNK // step, 1))]
+    ]
+    names = (*_number_names(space.columns, space.slots), *space.columns.flag_names)
+    return names, np.concatenate(parts) if parts else np.empty((0, len(names)))
+
+
 def _changes_like_levels(scale: FloatArray, first: int, n_metrics: int) -> FloatArray:
     """Scale trends and changes by the spread of the metric's level between people.
 

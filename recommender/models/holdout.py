@@ -38,6 +38,31 @@ class Labelled:
     positives_only: bool
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows and what was expected of them by a model that had not seen them.
+
+    Attributes
+    ----------
+    records
+        The people learned from; ``rows.user`` refers to them.
+    cut, end
+        The rows lie between these instants.
+    plain, log_odds
+        Of the model as trained before the cut, without and with the trust learned on the rows.
+    popular
+        Log-odds of each action's completion rate before the cut.
+    """
+
+    records: Records
+    rows: Impressions
+    cut: float
+    end: float
+    plain: FloatArray
+    log_odds: FloatArray
+    popular: FloatArray
+
+
 def training_rows(records: Records, catalogue: Catalogue, as_of: float, seed: int) -> Labelled:
     """Impressions with their outcome; where most completions have none, sampled opportunities."""
     if unprompted_share(records.events, as_of) > 0.5:
@@ -60,7 +85,7 @@ def choose_cut(rows: Impressions, end: float, days: float) -> float | None:
 
 def judge(
     early: Parameters, records: Records, labelled: Labelled, cut: float, end: float
-) -> tuple[Trust, dict[str, float]]:
+) -> tuple[Trust, dict[str, float], HeldOut]:
     """Learn the trust in each part, and figures of the hybrid beside popularity's.
 
     Parameters
@@ -78,7 +103,9 @@ def judge(
     past = popularity.log_odds_of(labelled.rows.select(labelled.rows.at <= cut), len(early.domain))[
         rows.action
     ]
-    return trust, figures(rows, _trusted_sum(parts, trust), past, parts)
+    log_odds = _trusted_sum(parts, trust)
+    held = HeldOut(records, rows, cut, end, parts.sum(axis=1), log_odds, past)
+    return trust, figures(rows, log_odds, past, parts), held
 
 
 def held_out_parts(
@@ -99,6 +126,12 @@ def held_out_parts(
         tastes = look(early, until(people, cut), cut).factors.mean
         out[places, 4] = np.einsum("ij,ij->i", tastes[mine.user], early.factors.mean[mine.action])
     return out
+
+
+def expected(model: Parameters, held: HeldOut) -> FloatArray:
+    """Log-odds that a trained model gives the held-out rows, tastes as of the cut."""
+    parts = held_out_parts(model, held.records, held.rows, held.cut, held.end)
+    return np.asarray(parts[:, :4].sum(axis=1) + model.trust.factor * parts[:, 4])
 
 
 def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.2) -> Trust:

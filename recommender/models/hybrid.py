@@ -20,6 +20,7 @@ from recommender.domain import Catalogue, MetricsList
 from recommender.models import state
 from recommender.models.base import Shares, Term
 from recommender.models.explain import shares_of, terms_of
+from recommender.models.holdout import HeldOut
 from recommender.models.live import View, candidate_parts, look
 from recommender.models.parameters import Parameters
 from recommender.models.state import Arrays
@@ -44,12 +45,15 @@ class HybridModel:
         Figures on held-out time, keys such as ``hybrid_log_loss``; empty if too little data.
     facts
         What is worth knowing about the training: data window, counts, settings, seed.
+    held_out
+        The rows behind ``holdout``, right after training; never stored.
     """
 
     catalogue: Catalogue
     parameters: Parameters
     holdout: dict[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    held_out: HeldOut | None = field(default=None, compare=False, repr=False)
 
     def score(self, records: Records, as_of: float) -> FloatArray:
         """Log-odds of completing each action if recommended at ``as_of``; see ``base.Scorer``."""
@@ -176,4 +180,6 @@ def fit(
         If nobody was shown, and nobody completed, anything.
     """
     learned = learn(records, catalogue, metrics, as_of, settings, seed, progress)
-    return HybridModel(catalogue, learned.parameters, learned.holdout, learned.facts)
+    return HybridModel(
+        catalogue, learned.parameters, learned.holdout, learned.facts, learned.held_out
+    )

@@ -20,6 +20,7 @@ from recommender.models import holdout
 from recommender.models.factors import FactorSettings, Taste, factorise, refine, taste_of
 from recommender.models.feature_model import Pooled, fit_pooled
 from recommender.models.fold_in import ActionFactors, Outcomes, fold_in
+from recommender.models.holdout import HeldOut
 from recommender.models.parameters import Parameters, Trust
 from recommender.models.prepared import Frame, Prepared, frame_of, idle_days, prepare
 from recommender.models.regression import predict
@@ -99,6 +100,7 @@ class Learned:
     parameters: Parameters
     holdout: dict[str, float]
     facts: dict[str, Any]
+    held_out: HeldOut | None
 
 
 @dataclass(frozen=True)
@@ -158,13 +160,15 @@ def _learn(
     cut = holdout.choose_cut(rows.rows, end, settings.holdout_days)
     trust, warm = Trust(), None
     figures: dict[str, float] = {}
+    held: HeldOut | None = None
     if cut is not None:
         early, warm = _train(plan, until(records, cut), cut, None)
-        trust, figures = holdout.judge(early, records, rows, cut, end)
+        trust, figures, held = holdout.judge(early, records, rows, cut, end)
     tell("all data", 0.55)
     parameters, _ = _train(plan, records, as_of, warm)
     tell("done", 1.0)
-    return Learned(parameters.trusted(trust), figures, _facts(plan, records, rows, as_of, cut))
+    facts = _facts(plan, records, rows, as_of, cut)
+    return Learned(parameters.trusted(trust), figures, facts, held)
 
 
 def _sampled(records: Records, most: int, seed: int) -> Records:

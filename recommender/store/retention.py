@@ -71,6 +71,12 @@ def clean_up(conn: Connection, keep: int) -> None:
                 conn.execute(delete(table).where(table.c.run_id == run_id))
 
 
+def drop_nightly(conn: Connection, run_id: str) -> None:
+    """Drop a run's nightly rows, such as what an attempt that was cut short has left."""
+    for table in nightly_tables():
+        conn.execute(delete(table).where(table.c.run_id == run_id))
+
+
 def nightly_tables() -> tuple[Table, Table]:
     """Tables with rows for everybody in every kept run."""
     return schema.scores, schema.nightly_withheld

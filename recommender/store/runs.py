@@ -19,6 +19,13 @@ from recommender.store.score_rows import write_scores as write_scores
 
 _runs, _publications = schema.runs.c, schema.publications.c
 
+_WHY_NOT = {
+    "training": "it is still training, or its process was lost",
+    "failed": "it failed and left no model",
+    "held_back": "the gate held it back; read why with `recommender runs show`, and if it should "
+    "be published all the same, `recommender runs publish --force`",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedRun:
@@ -121,9 +128,10 @@ def finish_run(
     manifest: Mapping[str, Any] | None,
     artifact: bytes | None,
     finished_at: datetime,
+    card: Mapping[str, Any] | None = None,
 ) -> None:
     """Record how a training ended: ``trained``, ``held_back`` or ``failed``."""
-    result = {"manifest": manifest, "artifact": artifact}
+    result = {"manifest": manifest, "artifact": artifact, "card": card}
     conn.execute(
         update(schema.runs).where(_runs.run_id == run_id),
         {"status": status, "message": message, "finished_at": finished_at}
@@ -150,6 +158,13 @@ def load_figures(conn: Connection, run_id: str, segment: str = "all") -> dict[st
     return {row.name: row.value for row in conn.execute(query)} or None
 
 
+def all_figures(conn: Connection, run_id: str) -> dict[tuple[str, str], float]:
+    """Return a run's figures by (name, group of people)."""
+    metrics = schema.run_metrics.c
+    query = select(metrics.name, metrics.segment, metrics.value).where(metrics.run_id == run_id)
+    return {(row.name, row.segment): row.value for row in conn.execute(query)}
+
+
 def publish(conn: Connection, run_id: str, reason: str, published_at: datetime) -> int:
     """Put a trained run in force and return the number of the publication.
 
@@ -174,7 +189,7 @@ def publish(conn: Connection, run_id: str, reason: str, published_at: datetime) 
         raise NotFoundError(f"no such run: {run_id}")
     status, started_at, has_model = row
     if status != "trained":
-        raise ConflictError(f"run {run_id} can't be published: it is {status}")
+        raise ConflictError(f"run {run_id} can't be published: {_WHY_NOT[status]}")
     if not has_model:
         raise ConflictError(f"run {run_id} can't be published: its model has been cleaned up")
     forget_erased(conn, run_id, started_at)
@@ -233,8 +248,6 @@ def run_detail(conn: Connection, run_id: str) -> RunDetail:
     row = conn.execute(select(*columns).where(_runs.run_id == run_id)).first()
     if row is None:
         raise NotFoundError(f"no such run: {run_id}")
-    metrics = schema.run_metrics.c
-    figures = conn.execute(select(schema.run_metrics).where(metrics.run_id == run_id))
     published = conn.execute(
         select(_publications.published_at)
         .where(_publications.run_id == run_id)
@@ -245,7 +258,7 @@ def run_detail(conn: Connection, run_id: str) -> RunDetail:
         seed=row.seed,
         code_version=row.code_version,
         manifest=row.manifest,
-        figures={(each.name, each.segment): each.value for each in figures},
+        figures=all_figures(conn, run_id),
         published_at=tuple(published.scalars()),
     )
 

@@ -280,6 +280,11 @@ runs = Table(
     Column("message", Text, comment="Why it was held back or failed, or its summary."),
     Column("manifest", Json, comment="JSON: versions, hash, data window, feature names, settings."),
     Column("artifact", LargeBinary, comment="Arrays of the model, NumPy npz without pickles."),
+    Column(
+        "card",
+        Json,
+        comment="JSON: model card: use and limits, data, figures, groups of people, drift, gate.",
+    ),
     _one_of("status", "training", "trained", "held_back", "failed"),
     comment="One row a training.",
 )

@@ -45,6 +45,9 @@ OPERATIONS = (
     ("GET", "/v1/users/{user_id}/export"),
     ("GET", "/v1/actions"),
     ("GET", "/v1/runs"),
+    ("GET", "/v1/runs/{run_id}"),
+    ("GET", "/v1/runs/{run_id}/card"),
+    ("POST", "/v1/runs/rollback"),
     ("POST", "/v1/runs/{run_id}/publish"),
     ("GET", "/status/live"),
     ("GET", "/status/ready"),
@@ -52,6 +55,7 @@ OPERATIONS = (
 )
 NOTHING_TO_GET_WRONG = (
     ("GET", "/v1/runs"),
+    ("POST", "/v1/runs/rollback"),
     ("GET", "/status/live"),
     ("GET", "/status/ready"),
     ("GET", "/metrics"),

@@ -72,7 +72,7 @@ def test_what_cannot_be_published(seeded: Engine) -> None:
         finish_run(conn, "held", "held_back", "worse", {}, b"m", NOW)
         start_run(conn, "empty", NOW, 7, "1.0", NOW)
         finish_run(conn, "empty", "trained", "", None, None, NOW)
-    for run_id, why in (("training", "training"), ("held", "held_back"), ("empty", "cleaned up")):
+    for run_id, why in (("training", "training"), ("held", "--force"), ("empty", "cleaned up")):
         with writing(seeded) as conn, pytest.raises(ConflictError, match=why):
             publish(conn, run_id, "publish", NOW)
     with writing(seeded) as conn, pytest.raises(NotFoundError):

@@ -234,6 +234,26 @@ def test_a_run_can_be_published(client: TestClient) -> None:
     is_problem(client.post("/v1/runs/nothing/publish"), 404, "not-found")
 
 
+def test_a_run_and_its_card_can_be_read(client: TestClient) -> None:
+    run_id = client.get("/v1/runs").json()["items"][0]["run_id"]
+    run = client.get(f"/v1/runs/{run_id}").json()
+    assert run["published"]
+    assert {"name", "segment", "value"} == set(run["figures"][0])
+    assert any(figure["segment"] == "sex: female" for figure in run["figures"])
+    card = client.get(f"/v1/runs/{run_id}/card")
+    assert card.headers["content-type"] == "application/json"
+    assert card.json()["run_id"] == run_id
+    words = client.get(f"/v1/runs/{run_id}/card", headers={"Accept": "text/markdown"})
+    assert words.headers["content-type"].startswith("text/markdown")
+    assert words.text.startswith(f"# Model card of run {run_id}")
+    for path in ("/v1/runs/nothing", "/v1/runs/nothing/card"):
+        is_problem(client.get(path), 404, "not-found")
+
+
+def test_rolling_back_needs_an_earlier_run(client: TestClient) -> None:
+    is_problem(client.post("/v1/runs/rollback"), 409, "conflict")
+
+
 def test_every_answer_is_private_and_has_a_number(client: TestClient) -> None:
     for answer in (client.get(PROFILE), client.get("/v1/nowhere"), client.post("/v1/events")):
         assert answer.headers["cache-control"] == "private, no-store"
@@ -292,6 +312,9 @@ def test_the_description_is_complete(client: TestClient) -> None:
         ("get", "/v1/users/{user_id}/export"),
         ("get", "/v1/actions"),
         ("get", "/v1/runs"),
+        ("get", "/v1/runs/{run_id}"),
+        ("get", "/v1/runs/{run_id}/card"),
+        ("post", "/v1/runs/rollback"),
         ("post", "/v1/runs/{run_id}/publish"),
         ("get", "/status/live"),
         ("get", "/status/ready"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import socket
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_the_gate_and_the_lock_have_their_exit_codes(
         assert operator.type("train").exit_code == 5
     engine.dispose()
     before = operator.read("recommend", "u0000001")["run_id"]
-    monkeypatch.setattr("recommender.gate.LARGEST_CALIBRATION_ERROR", -1.0)
+    monkeypatch.setenv("RECOMMENDER_GATE_CALIBRATION_ERROR", "0")
     held = operator.type("train", "--json")
     assert held.exit_code == 4
     assert json.loads(held.stdout)["held_back"]
@@ -138,12 +139,53 @@ def test_runs_can_be_listed_shown_published_and_rolled_back(operator: Operator) 
     assert shown["figures"]
     assert shown["manifest"]["features"]
     assert operator.type("runs", "show", second).exit_code == 0
-    assert operator.read("runs", "rollback")["run_id"] == first
+    assert operator.read("runs", "rollback") == {"run_id": first, "instead_of": second}
     assert operator.read("recommend", "u0000002")["run_id"] == first
     assert operator.type("runs", "rollback").exit_code == 1
     operator.read("runs", "publish", second)
     assert operator.read("recommend", "u0000002")["run_id"] == second
     assert operator.type("runs", "publish", "no-such-run").exit_code == 1
+
+
+def test_a_run_has_a_card(operator: Operator, simulated: Path, tmp_path: Path) -> None:
+    run_id = operator.read("runs", "list")[0]["run_id"]
+    card = operator.read("runs", "card", run_id)
+    assert card["data"]["users"] == 120
+    assert card["gate"] == {"passed": True, "forced": False, "reasons": []}
+    assert {"age"} <= set(card["features"]["profile"])
+    everybody = card["groups"][0]
+    assert everybody["family"] == "all"
+    assert everybody["figures"]["hybrid_log_loss"]["standard_error"] > 0
+    assert all(group["people"] >= card["least_people"] for group in card["groups"])
+    out = tmp_path / "card.md"
+    assert operator.type("runs", "card", run_id, "--out", str(out)).exit_code == 0
+    written = out.read_text()
+    assert written == operator.type("runs", "card").stdout
+    assert "| sex: female |" in written
+    assert "Not a medical device" in written
+    as_file = operator.type("runs", "card", run_id, "--format", "json").stdout
+    assert json.loads(as_file) == card
+    with (simulated / "users.csv").open() as lines:
+        people = [row["user_id"] for row in csv.DictReader(lines)]
+    everything = written + as_file + operator.type("runs", "show", run_id, "--json").stdout
+    assert not [person for person in people if person in everything]
+    assert operator.type("runs", "card", "no-such-run").exit_code == 1
+
+
+def test_a_run_that_failed_has_no_card_and_cant_be_forced(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("recommender.train.judge", fail)
+    assert operator.type("train").exit_code == 1
+    failed = operator.read("runs", "list")[0]
+    assert failed["status"] == "failed"
+    for command in (("card",), ("publish",), ("publish", "--force")):
+        done = operator.type("runs", *command, failed["run_id"])
+        assert done.exit_code == 1
+        assert "failed" in done.stderr
 
 
 def test_a_person_can_be_exported_and_erased(operator: Operator, tmp_path: Path) -> None:

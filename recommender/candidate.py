@@ -1,0 +1,104 @@
+"""A freshly trained run before it is published: what it is compared with, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from recommender.dataset import Records
+from recommender.domain import Catalogue, MetricsList
+from recommender.drift.measure import Drift, LastRun, measure
+from recommender.drift.people import picture_document, picture_from
+from recommender.errors import DataError, NotFoundError, NothingToLearnError
+from recommender.gate import GateDecision, decide
+from recommender.model_card.groups import GroupFigures, figures_by_segment, group_figures
+from recommender.models.artifact import pack, unpack
+from recommender.models.hybrid import HybridModel
+from recommender.settings import GateLimits
+from recommender.store.bulk import load_records
+from recommender.store.engine import Connection
+from recommender.store.feeds import FeedCount, feed_counts
+from recommender.store.read import load_catalogue
+from recommender.store.runs import all_figures, load_artifact, published_run
+
+FEEDS_SAMPLE = 20_000
+"""People whose readings are counted by source; of more, a sample is enough."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training reads: today's records, and the run in force if there is one."""
+
+    catalogue: Catalogue
+    records: Records
+    feeds: list[FeedCount]
+    last: LastRun | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model and all that was found out about it."""
+
+    model: HybridModel
+    drift: Drift
+    groups: list[GroupFigures]
+    decision: GateDecision
+
+    def figures(self) -> dict[tuple[str, str], float]:
+        """Everything that ``run_metrics`` keeps, by (name, segment)."""
+        of_all = {(name, "all"): value for name, value in self.model.holdout.items()}
+        return figures_by_segment(self.groups) | self.drift.figures() | of_all
+
+    def packed(self) -> tuple[dict[str, Any], bytes]:
+        """Manifest and arrays; the manifest keeps the picture of the people for the next run."""
+        manifest, artifact = pack(self.model)
+        return manifest | {"people": picture_document(self.drift.people)}, artifact
+
+
+def read_material(connection: Connection, as_of: datetime, metrics: MetricsList) -> Material:
+    """Read everything up to an instant; NothingToLearnError if there is no action."""
+    catalogue = load_catalogue(connection)
+    if not catalogue.actions:
+        raise NothingToLearnError("there are no actions yet: run `recommender ingest actions FILE`")
+    records = load_records(connection, as_of, catalogue, metrics)
+    every = -(-len(records.users) // FEEDS_SAMPLE)
+    some = records.users.ids[::every].tolist() if every > 1 else None
+    feeds = feed_counts(connection, as_of, some)
+    return Material(catalogue, records, feeds, _last_run(connection, catalogue, metrics))
+
+
+def judge(
+    model: HybridModel,
+    material: Material,
+    metrics: MetricsList,
+    as_of: datetime,
+    limits: GateLimits,
+) -> Candidate:
+    """Measure a fitted model against the run in force and let the gate decide."""
+    last = material.last
+    drift = measure(model, last, material.records, material.feeds, as_of)
+    before = None if last is None else _of_all(last.figures)
+    decision = decide(model.holdout, before, drift, limits)
+    groups = group_figures(model.held_out, metrics) if model.held_out else []
+    # The held-out rows have told all they have to, and weigh as much as the records.
+    return Candidate(replace(model, held_out=None), drift, groups, decision)
+
+
+def _of_all(figures: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    return {name: value for (name, segment), value in figures.items() if segment == "all"}
+
+
+def _last_run(connection: Connection, catalogue: Catalogue, metrics: MetricsList) -> LastRun | None:
+    """The run in force; a model that can't be read any more must not stop the next one."""
+    run = published_run(connection)
+    if run is None:
+        return None
+    figures = all_figures(connection, run.run_id)
+    try:
+        manifest, blob = load_artifact(connection, run.run_id)
+        model = unpack(manifest, blob).aligned_to(catalogue, metrics)
+    except (DataError, NotFoundError):
+        return LastRun(run.run_id, run.as_of, figures, None, ())
+    return LastRun(run.run_id, run.as_of, figures, model, picture_from(manifest.get("people", ())))

@@ -1,0 +1,1 @@
+"""What has changed since the published run was trained: people, feeds, outcomes."""

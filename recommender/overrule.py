@@ -1,0 +1,69 @@
+"""Publishing a run that the gate held back, on an operator's word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from recommender.assess import Assessor
+from recommender.domain import MetricsList
+from recommender.errors import ConflictError
+from recommender.gate import forced_message
+from recommender.guardrails.rules import Rules
+from recommender.models.artifact import unpack
+from recommender.nightly import score_everyone
+from recommender.settings import Settings
+from recommender.store.bulk import load_records
+from recommender.store.cards import load_card, release
+from recommender.store.engine import Engine, reading, writing
+from recommender.store.lock import train_lock
+from recommender.store.read import load_catalogue
+from recommender.store.retention import drop_nightly, forget_erased
+from recommender.store.runs import load_artifact, publish, run_detail
+
+
+def publish_held_back(
+    engine: Engine,
+    run_id: str,
+    *,
+    rules: Rules,
+    metrics: MetricsList,
+    settings: Settings,
+    progress: Callable[[str, float], None] = lambda stage, share: None,
+) -> int:
+    """Publish a run in spite of the gate: score everyone as of its training, put it in force.
+
+    Its message and its card keep what the gate said, and that it was published all the same.
+    Returns the number of the publication.
+
+    Raises
+    ------
+    LockHeldError
+        If a train is at work.
+    NotFoundError
+        There is no such run, or its model has been cleaned up by a later train.
+    ConflictError
+        It was not held back.
+    """
+    now = datetime.now(UTC)
+    with train_lock(engine) as make_sure_it_is_held:
+        with writing(engine) as connection:
+            found = run_detail(connection, run_id).summary
+            if found.status != "held_back":
+                raise ConflictError(f"run {run_id} was not held back: it is {found.status}")
+            model = unpack(*load_artifact(connection, run_id))
+            card = load_card(connection, run_id)
+            drop_nightly(connection, run_id)
+        with reading(engine) as connection:
+            catalogue = load_catalogue(connection)
+            records = load_records(connection, found.as_of, catalogue, metrics)
+        assessor = Assessor(model, rules, metrics, catalogue)
+        keep = settings.scores_per_user
+        score_everyone(engine, run_id, assessor, records, found.as_of, keep, progress)
+        make_sure_it_is_held()
+        with writing(engine) as connection:
+            forced = {"gate": card["gate"] | {"forced": True}}
+            message = forced_message(found.message or "")
+            release(connection, run_id, message, card | forced)
+            forget_erased(connection, run_id, now)
+            return publish(connection, run_id, "publish", datetime.now(UTC))
