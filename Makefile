@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
+BENCH ?=
 
-.PHONY: help demo test check bench serve lock clean
+.PHONY: help demo test check bench bench-quality serve lock clean
 
 help:  ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime  ## Run the main job on the shipped sample; leaves recommender.db
 	@$(BIN)/recommender demo
@@ -26,6 +27,9 @@ check: $(VENV)/.dev  ## Lint, format, types, layers, documents
 bench: $(VENV)/.dev  ## Measure speed and quality beside their floors
 	@$(BIN)/python -m tests.benchmarks
 
+bench-quality: $(VENV)/.bench  ## Compare the model with the field's others, which this installs
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_peers $(BENCH)
+
 serve: $(VENV)/.runtime  ## Answer over HTTP from recommender.db
 	@$(BIN)/recommender serve --host $(HOST) --port $(PORT)
 
@@ -34,6 +38,8 @@ lock:  ## Pin exact versions with hashes (needs uv)
 	  --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
+	  --generate-hashes --no-header -c requirements-dev.lock -o requirements-bench.lock
 
 clean:  ## Remove the environment, caches and the demo's database
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -55,3 +61,9 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.bench: requirements-bench.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the peers for benchmarks into $(VENV) (one needs a C compiler) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@ $(VENV)/.dev $(VENV)/.runtime

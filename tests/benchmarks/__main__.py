@@ -29,6 +29,12 @@ def main() -> None:
             "small",
             "21",
         )
+        _titled(
+            "the hybrid beside other models, in little (make bench-quality for all)",
+            *("-m", "tests.benchmarks.bench_peers"),
+            *("--worlds", "small", "--seeds", "21", "--budget", "5"),
+        )
+        _titled("off-policy estimates of real logs", "-m", "tests.benchmarks.bench_open_bandit")
         _fill(Path(folder), url)
         _titled(
             f"live answers beside a bare route, {PEOPLE} people, {ACTIONS} actions",

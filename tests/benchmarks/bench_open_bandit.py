@@ -1,9 +1,10 @@
 """Off-policy estimates beside what really happened, on two logged policies over 80 items.
 
-``python -m tests.benchmarks.bench_open_bandit FOLDER`` where FOLDER holds ``random/all.csv`` and
+``python -m tests.benchmarks.bench_open_bandit [FOLDER]`` where FOLDER holds ``random/all.csv`` and
 ``bts/all.csv`` of the Open Bandit sample (Saito et al. 2020): 10,000 decisions each of a uniform
 and of a Thompson sampling policy, with the probability of what was shown, and clicks. Each
-policy's click rate is estimated from the other's log and compared with its own.
+policy's click rate is estimated from the other's log and compared with its own. Without FOLDER
+the sample is looked for beside the project, and skipped if it is not there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from recommender.dataset import FloatArray, IntArray
 from recommender.off_policy import Estimates, Logged, estimate
 from recommender.resampling import Figure, figure, ratio, resampled_sums
 
+BESIDE = Path(__file__).parents[3] / "shared" / "data" / "open_bandit"
 ITEMS, POSITIONS = 80, 3
 FOLDS = 5
 PRIOR_CLICKS = 20.0
@@ -88,7 +90,10 @@ def click_rate(log: pd.DataFrame) -> Figure:
 
 def main(arguments: Sequence[str]) -> None:
     """Print the table."""
-    folder = Path(arguments[0])
+    folder = Path(arguments[0]) if arguments else BESIDE
+    if not arguments and not folder.is_dir():
+        sys.stdout.write(f"skipped: the Open Bandit sample is not at {folder}\n")
+        return
     logs = {name: read(folder / name / "all.csv") for name in ("random", "bts")}
     heads = ("log", "policy", "really", "IPS", "SNIPS", "doubly robust", "effective", "weights")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
