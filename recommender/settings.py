@@ -67,6 +67,9 @@ class Settings(GateLimits):
     keep_runs: Annotated[int, Field(ge=2, le=365)] = Field(
         default=7, description="How many trained runs are kept for rollback."
     )
+    keep_evaluations: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=3, description="How many saved evaluations are kept."
+    )
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=2.0, description="How often a server looks for a newly published run, seconds."
     )

@@ -15,7 +15,7 @@ from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit, table
 from recommender.cli.progress import stages
 from recommender.cli.session import database, settings
-from recommender.evaluate import DAYS, EvaluationReport, replay_history
+from recommender.evaluate import DAYS, EvaluationReport, keep, replay_history
 from recommender.knowledge import load_knowledge
 from recommender.leaderboard.board import Line
 from recommender.leaderboard.entrants import HYBRID
@@ -70,6 +70,7 @@ _SHOWN = {
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what each person adds to each figure, as CSV.",
 )
+@click.option("--save", is_flag=True, help="Keep what the figures are made of, for SQL.")
 @common_options
 def command(
     report: Path | None,
@@ -78,29 +79,32 @@ def command(
     seed: int | None,
     quick: bool,
     per_user: Path | None,
+    save: bool,
 ) -> None:
     """Replay history: train up to a split, judge on the days after it, beside the baselines.
 
-    Nothing is written to the database.
+    Nothing is written to the database without --save.
     """
     chosen = settings(seed=seed)
     known = load_knowledge()
     with database(chosen) as engine, stages() as progress:
         evaluation = replay_history(
             engine,
+            rules=known.rules,
             metrics=known.metrics,
-            seed=chosen.seed,
+            settings=chosen,
             days=days,
             as_of=as_of,
             quick=quick,
             progress=progress,
         )
+        number = keep(engine, evaluation, chosen.keep_evaluations) if save else None
     found = evaluation.report
     if report is not None:
         report.write_text(evaluation_page(found, known.metrics), encoding="utf-8")
     if per_user is not None:
         evaluation.people.write(per_user)
-    emit(asdict(found), lambda console: show(console, found))
+    emit(asdict(found) | {"evaluation_id": number}, lambda console: show(console, found))
 
 
 def show(console: Console, found: EvaluationReport) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from recommender import quality
 from recommender.dataset import FloatArray, Records, select_users
 from recommender.domain import SECONDS_PER_DAY
+from recommender.leaderboard.entrants import AT_ONCE
 from recommender.leaderboard.held_out import HeldOut
 from recommender.leaderboard.tally import equally_full
 from recommender.models.hybrid import HybridModel
@@ -65,7 +66,7 @@ def wilson(done: float, shown: float) -> tuple[float, float]:
     rate, spread = done / shown, 1.0 + z2 / shown
     centre = (rate + z2 / (2.0 * shown)) / spread
     half = _NORMAL_95 * np.sqrt(rate * (1.0 - rate) / shown + z2 / (4.0 * shown**2)) / spread
-    return float(centre - half), float(centre + half)
+    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def by_day(held: HeldOut, row_scores: dict[str, FloatArray]) -> tuple[Day, ...]:
@@ -95,8 +96,11 @@ def live_scores(model: HybridModel, records: Records, held: HeldOut) -> FloatArr
     day = ((rows.at - held.split) // SECONDS_PER_DAY).astype(np.int64)
     for number in np.unique(day):
         mine = np.flatnonzero(day == number)
-        people, place = np.unique(rows.user[mine], return_inverse=True)
         start = held.split + float(number) * SECONDS_PER_DAY
-        some = select_users(records, held.users[people])
-        out[mine] = model.score(some, start).sum(axis=2)[place, rows.action[mine]]
+        people = np.unique(rows.user[mine])
+        for first in range(0, len(people), AT_ONCE):
+            some = people[first : first + AT_ONCE]
+            theirs = mine[np.isin(rows.user[mine], some)]
+            scores = model.score(select_users(records, held.users[some]), start).sum(axis=2)
+            out[theirs] = scores[np.searchsorted(some, rows.user[theirs]), rows.action[theirs]]
     return out

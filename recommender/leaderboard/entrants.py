@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from recommender.dataset import FloatArray, IntArray
+from recommender.domain import Catalogue, MetricsList
 from recommender.leaderboard.held_out import HeldOut, judged_records
-from recommender.models.hybrid import HybridModel
-from recommender.models.live import BASE, FACTOR
+from recommender.models import hybrid
+from recommender.models.hybrid import HybridModel, ModelSettings
 
 Scores = Callable[[IntArray], FloatArray]
 """Places of judged people -> scores of every action, shape [n_people, n_actions]."""
 
 HYBRID = "hybrid"
 
-_AT_ONCE = 600_000
+AT_ONCE = 512
+"""People scored at once: with 17,000 actions and five parts a person, 350 MB."""
 
 
 @dataclass(frozen=True)
@@ -41,46 +43,75 @@ class Entrant:
     settings: Mapping[str, float] = field(default_factory=dict)
 
 
-class Parts:
-    """Parts of the hybrid's scores as of the split, worked out once for three entrants."""
-
-    def __init__(self, model: HybridModel, held: HeldOut) -> None:
-        self._model, self._held = model, held
-        self._of: bytes = b""
-        self._parts: FloatArray = np.zeros((0, 0, 0))
-
-    def of(self, users: IntArray) -> FloatArray:
-        """Parts for some of the judged, shape [n_people, n_actions, 5]."""
-        if users.tobytes() != self._of:
-            some = judged_records(self._held, users)
-            self._parts = self._model.score(some, self._held.split)
-            self._of = users.tobytes()
-        return self._parts
-
-
-def hybrid_entrants(model: HybridModel, held: HeldOut) -> list[Entrant]:
-    """The hybrid, and its own parts without one another."""
-    parts = Parts(model, held)
-    return [
-        Entrant("features", "feature model alone", lambda u: _without_factor(parts.of(u)), True),
-        Entrant("factors", "factors alone", lambda u: _base_and_factor(parts.of(u)), True),
-        Entrant(HYBRID, "hybrid", lambda u: np.asarray(parts.of(u).sum(axis=2)), True),
-    ]
+def single_parts(
+    model: HybridModel, held: HeldOut, catalogue: Catalogue, metrics: MetricsList, seed: int
+) -> Iterator[Entrant]:
+    """The feature model and the factors, each trained alone with the hybrid's settings."""
+    settings = chosen_settings(model)
+    for name, label, switched in (
+        ("features", "feature model alone", {"use_factors": False}),
+        ("factors", "factors alone", {"use_features": False}),
+    ):
+        alone = hybrid.fit(
+            held.past,
+            catalogue,
+            metrics,
+            held.split,
+            settings=replace(settings, **switched),
+            seed=seed,
+        )
+        yield model_entrant(alone, held, name, label)
 
 
-def probabilities(entrant: Entrant, n_people: int, n_actions: int) -> FloatArray:
-    """Probabilities of every action for everyone judged, shape [n_people, n_actions]."""
-    out = np.empty((n_people, n_actions))
-    step = max(1, _AT_ONCE // max(n_actions, 1))
-    for start in range(0, n_people, step):
-        users = np.arange(start, min(start + step, n_people))
-        out[users] = 1.0 / (1.0 + np.exp(-entrant.scores(users)))
+def model_entrant(
+    model: HybridModel, held: HeldOut, name: str = HYBRID, label: str = "hybrid"
+) -> Entrant:
+    """A trained model as of the split, with what was chosen in its training."""
+
+    def scores(users: IntArray) -> FloatArray:
+        some = judged_records(held, users)
+        return np.asarray(model.score(some, held.split).sum(axis=2))
+
+    return Entrant(name, label, scores, True, _settings_shown(model))
+
+
+def chosen_settings(model: HybridModel) -> ModelSettings:
+    """Settings that a model was trained with."""
+    known = {field.name for field in fields(ModelSettings)}
+    kept = {k: v for k, v in model.facts.get("settings", {}).items() if k in known}
+    return ModelSettings(**kept)
+
+
+def expected_completions(scores: Scores, lists: Sequence[IntArray]) -> list[FloatArray]:
+    """Probabilities added up over each person's list, for several sets of lists.
+
+    Parameters
+    ----------
+    scores
+        Log-odds of completing.
+    lists
+        Each of shape [n_people, k]; k may differ.
+    """
+    n_people = len(lists[0]) if lists else 0
+    out = [np.zeros(n_people) for _ in lists]
+    for start in range(0, n_people, AT_ONCE):
+        users = np.arange(start, min(start + AT_ONCE, n_people))
+        p = 1.0 / (1.0 + np.exp(-scores(users)))
+        for each, listed in zip(out, lists, strict=True):
+            each[users] = np.take_along_axis(p, listed[users], axis=1).sum(axis=1)
     return out
 
 
-def _without_factor(parts: FloatArray) -> FloatArray:
-    return np.asarray(parts[:, :, :FACTOR].sum(axis=2))
-
-
-def _base_and_factor(parts: FloatArray) -> FloatArray:
-    return np.asarray(parts[:, :, BASE] + parts[:, :, FACTOR])
+def _settings_shown(model: HybridModel) -> dict[str, float]:
+    """Numbers chosen in training, and how far each part is trusted."""
+    kept = {
+        name: float(value)
+        for name, value in model.facts.get("settings", {}).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    trust = model.parameters.trust
+    return kept | {
+        "trust_in_features": trust.features,
+        "trust_in_behaviour": trust.behaviour,
+        "trust_in_factors": trust.factor,
+    }

@@ -23,6 +23,9 @@ from recommender.splits import temporal_split
 MOST_JUDGED = 20_000
 """More people than this are sampled for judging; training uses everybody."""
 
+MOST_SCORED = 60_000_000
+"""People times actions that are judged; with very many actions fewer people are."""
+
 _COMPLETE, _IMPRESSION = EVENT_CODES["complete"], EVENT_CODES["impression"]
 
 
@@ -66,8 +69,19 @@ class HeldOut:
         return (self.end - self.split) / SECONDS_PER_DAY
 
 
-def hold_out(records: Records, split: float, end: float, seed: int) -> HeldOut:
-    """Split records at an instant.
+def most_judged(n_actions: int, scored: int = MOST_SCORED) -> int:
+    """How many people are judged on a catalogue of this size, at most.
+
+    >>> most_judged(180), most_judged(17_000)
+    (20000, 3529)
+    """
+    return min(MOST_JUDGED, max(scored // max(n_actions, 1), 1))
+
+
+def hold_out(
+    records: Records, split: float, end: float, seed: int, most: int = MOST_JUDGED
+) -> HeldOut:
+    """Split records at an instant and judge at most so many people.
 
     Raises
     ------
@@ -84,7 +98,7 @@ def hold_out(records: Records, split: float, end: float, seed: int) -> HeldOut:
     if not len(later):
         raise NothingToLearnError("nothing was completed in the days held out")
     everyone = np.unique(np.concatenate([later.user, rows.user])).astype(np.int64)
-    users = _sampled(everyone, seed)
+    users = _sampled(everyone, seed, most)
     place = np.full(len(records.users), -1, np.int32)
     place[users] = np.arange(len(users), dtype=np.int32)
     pairs = np.unique(np.stack([place[later.user], later.action]), axis=1)
@@ -110,8 +124,8 @@ def judged_records(held: HeldOut, users: IntArray) -> Records:
     return select_users(held.past, held.users[users])
 
 
-def _sampled(everyone: IntArray, seed: int) -> IntArray:
-    if len(everyone) <= MOST_JUDGED:
+def _sampled(everyone: IntArray, seed: int, most: int) -> IntArray:
+    if len(everyone) <= most:
         return everyone
-    chosen = np.random.default_rng([seed, 72]).choice(everyone, MOST_JUDGED, replace=False)
+    chosen = np.random.default_rng([seed, 72]).choice(everyone, most, replace=False)
     return np.sort(chosen)

@@ -9,7 +9,7 @@ from recommender.dataset import BoolArray, select_events
 from recommender.domain import SECONDS_PER_DAY, Catalogue, MetricsList
 from recommender.errors import NothingToLearnError
 from recommender.leaderboard.board import judge, sampled
-from recommender.leaderboard.entrants import HYBRID, hybrid_entrants
+from recommender.leaderboard.entrants import model_entrant
 from recommender.leaderboard.held_out import HeldOut
 from recommender.models import hybrid
 from recommender.resampling import Figure, figure
@@ -43,8 +43,7 @@ def learning_curve(
             model = hybrid.fit(short.past, catalogue, metrics, held.split, seed=seed)
         except NothingToLearnError:
             continue
-        entrant = next(e for e in hybrid_entrants(model, short) if e.name == HYBRID)
-        one = judge(short, entrant, len(catalogue), seed)
+        one = judge(short, model_entrant(model, short), len(catalogue), seed)
         own = sampled(short, one.tallies, one.replayed.row_score, seed)
         out.append(Length(days, {name: figure(*sample) for name, sample in own.items()}))
     progress(1.0)

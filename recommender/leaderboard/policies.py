@@ -14,6 +14,7 @@ import numpy as np
 from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.domain import SECONDS_PER_DAY
 from recommender.leaderboard.board import Judged
+from recommender.leaderboard.entrants import expected_completions
 from recommender.leaderboard.held_out import HeldOut
 from recommender.off_policy import Estimates, Logged, estimate
 from recommender.outcomes import HORIZON_DAYS, delay_curve, outcomes_of
@@ -45,35 +46,60 @@ class PolicyLine:
 
 
 def policy_lines(
-    held: HeldOut, entrants: Sequence[Judged], p: FloatArray, seed: int
+    held: HeldOut, entrants: Sequence[Judged], best: Judged, n_actions: int, seed: int
 ) -> tuple[PolicyLine, ...]:
     """Estimate every entrant's own lists; empty where nothing was shown.
 
     Parameters
     ----------
-    p
-        The hybrid's probability of each action for each of the judged, as of the split: what the
-        doubly robust estimator starts from, shape [n_people, n_actions].
+    best
+        The hybrid: its probabilities as of the split are what the doubly robust estimator starts
+        from.
     """
-    held, arrived = _ripe(held)
-    if not len(held.rows):
+    log = _log_of(held, best, n_actions)
+    if log is None:
         return ()
-    decision = _decisions(held)
-    slate = max(1, round(len(decision) / (int(decision.max()) + 1)))
-    shown = np.zeros(p.shape[1], np.bool_)
-    shown[held.rows.action] = True
+    slate = max(1, round(len(log.decision) / log.decisions))
+    free = [one.replayed.top[:, :slate] for one in entrants]
+    narrow = [_first_shown(one.replayed.top, log.shown, slate) for one in entrants]
+    expected = expected_completions(best.entrant.scores, [*free, *narrow])
     lines = []
-    for one in entrants:
-        free = _question(held, decision, arrived, one.replayed.top[:, :slate], p, shown)
-        narrow = _first_shown(one.replayed.top, shown, slate)
-        same = bool((narrow == one.replayed.top[:, :slate]).all())
-        among = (
-            None if same else estimate(_question(held, decision, arrived, narrow, p, shown), seed)
-        )
-        lines.append(
-            PolicyLine(one.entrant.name, one.entrant.label, slate, estimate(free, seed), among)
-        )
+    for place, one in enumerate(entrants):
+        among = None
+        if not (narrow[place] == free[place]).all():
+            among = estimate(_question(log, narrow[place], expected[place + len(free)]), seed)
+        found = estimate(_question(log, free[place], expected[place]), seed)
+        lines.append(PolicyLine(one.entrant.name, one.entrant.label, slate, found, among))
     return tuple(lines)
+
+
+@dataclass(frozen=True)
+class _Log:
+    """What was shown and what came of it, old enough to judge; one entry a shown action.
+
+    ``arrived`` is the share of completions that come so early, ``predicted`` the hybrid's
+    probability; ``shown`` says of each action whether it was ever shown.
+    """
+
+    held: HeldOut
+    decision: IntArray
+    arrived: FloatArray
+    predicted: FloatArray
+    shown: BoolArray
+
+    @property
+    def decisions(self) -> int:
+        return int(self.decision.max()) + 1
+
+
+def _log_of(held: HeldOut, best: Judged, n_actions: int) -> _Log | None:
+    kept, arrived, ripe = _ripe(held)
+    if not len(kept.rows):
+        return None
+    shown = np.zeros(n_actions, np.bool_)
+    shown[kept.rows.action] = True
+    predicted = 1.0 / (1.0 + np.exp(-best.replayed.row_score[ripe]))
+    return _Log(kept, _decisions(kept), arrived, predicted, shown)
 
 
 def _decisions(held: HeldOut) -> IntArray:
@@ -95,8 +121,10 @@ def _first_shown(top: IntArray, shown: BoolArray, k: int) -> IntArray:
     return np.take_along_axis(top, order, axis=1)
 
 
-def _ripe(held: HeldOut) -> tuple[HeldOut, FloatArray]:
-    """Leave out requests that most completions of have yet to come; share that came of the rest.
+def _ripe(held: HeldOut) -> tuple[HeldOut, FloatArray, BoolArray]:
+    """Leave out requests that most completions of have yet to come.
+
+    Returns the rest, the share of completions that came of each, and which were kept.
 
     The share by age is learned from the impressions before the split.
     """
@@ -112,29 +140,21 @@ def _ripe(held: HeldOut) -> tuple[HeldOut, FloatArray]:
         propensity=held.propensity[ripe],
         request=held.request[ripe],
     )
-    return kept, arrived[ripe]
+    return kept, arrived[ripe], ripe
 
 
-def _question(
-    held: HeldOut,
-    decision: IntArray,
-    arrived: FloatArray,
-    lists: IntArray,
-    p: FloatArray,
-    shown: BoolArray,
-) -> Logged:
-    rows = held.rows
-    n = int(decision.max()) + 1
-    person = np.zeros(n, np.int64)
-    person[decision] = rows.user
+def _question(log: _Log, lists: IntArray, expected: FloatArray) -> Logged:
+    rows = log.held.rows
+    person = np.zeros(log.decisions, np.int64)
+    person[log.decision] = rows.user
     return Logged(
-        decision=decision,
-        reward=rows.completed / arrived,
-        propensity=held.propensity,
+        decision=log.decision,
+        reward=rows.completed / log.arrived,
+        propensity=log.held.propensity,
         target=(lists[rows.user] == rows.action[:, None]).any(axis=1).astype(np.float64),
-        predicted=p[rows.user, rows.action],
+        predicted=log.predicted,
         person=person,
-        expected=np.take_along_axis(p, lists, axis=1).sum(axis=1)[person],
-        size=np.full(n, float(lists.shape[1])),
-        unsupported=(~shown[lists]).sum(axis=1).astype(np.float64)[person],
+        expected=expected[person],
+        size=np.full(log.decisions, float(lists.shape[1])),
+        unsupported=(~log.shown[lists]).sum(axis=1).astype(np.float64)[person],
     )

@@ -26,14 +26,15 @@ class Replayed:
     ----------
     ranks
         Rank (1 is best) among the whole catalogue of each held-out pair, as in ``pair_user``.
-    top
-        The best actions of each person, best first, shape [n_people, KEPT] or fewer.
+    top, top_score
+        The best actions of each person, best first, and their scores, [n_people, KEPT] or fewer.
     row_score
         Score of each held-out impression.
     """
 
     ranks: IntArray
     top: IntArray
+    top_score: FloatArray
     row_score: FloatArray
 
     @property
@@ -51,6 +52,7 @@ def replay(held: HeldOut, scores: Scores, n_actions: int, seed: int) -> Replayed
     n = len(held.users)
     ranks = np.empty(len(held.pair_user), np.int64)
     top = np.empty((n, min(KEPT, n_actions)), np.int64)
+    top_score = np.empty(top.shape)
     row_score = np.empty(len(held.rows))
     step = max(1, _AT_ONCE // max(n_actions, 1))
     for start in range(0, n, step):
@@ -60,8 +62,9 @@ def replay(held: HeldOut, scores: Scores, n_actions: int, seed: int) -> Replayed
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(n_actions)[None, :], axis=1)
         top[users] = order[:, : top.shape[1]]
+        top_score[users] = np.take_along_axis(matrix, top[users], axis=1)
         pairs = slice(*np.searchsorted(held.pair_user, [start, start + step]))
         rows = slice(*np.searchsorted(held.rows.user, [start, start + step]))
         ranks[pairs] = place[held.pair_user[pairs] - start, held.pair_action[pairs]] + 1
         row_score[rows] = matrix[held.rows.user[rows] - start, held.rows.action[rows]]
-    return Replayed(ranks, top, row_score)
+    return Replayed(ranks, top, top_score, row_score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,10 @@ from recommender.dataset import BoolArray, FloatArray, Records
 from recommender.domain import SECONDS_PER_DAY, SEX_CODES, MetricsList
 from recommender.features.profile import AGE_BANDS, age_years
 from recommender.leaderboard.board import Sample
+from recommender.leaderboard.grouped import LEAST_PEOPLE, difference, grouped_samples
 from recommender.leaderboard.held_out import HeldOut, judged_records
 from recommender.leaderboard.tally import Tally
-from recommender.resampling import Figure, figure, grouped_sums, ratio, resampled_sums
-
-LEAST_PEOPLE = 20
-"""Smaller groups are left out: their figures would say little, and too much of each person."""
+from recommender.resampling import Figure, figure, grouped_sums, ratio
 
 RECENT_DAYS = 14.0
 _HISTORY = ((0, 1, "nothing yet"), (1, 50, "1-49 events"), (50, 150, "50-149 events"))
@@ -40,9 +38,12 @@ class Segment:
     lead
         The hybrid's figure minus the baseline's.
     gap
-        The hybrid's figure in this group minus its figure in everybody else.
+        The hybrid's figure in this group minus its figure in everybody else; empty where they
+        are fewer than ``LEAST_PEOPLE``.
     surplus
         Completion rate predicted by the hybrid minus observed.
+    predicted, observed
+        The rates themselves, over the impressions of the group.
     """
 
     family: str
@@ -53,6 +54,8 @@ class Segment:
     lead: Mapping[str, Figure]
     gap: Mapping[str, Figure]
     surplus: Figure | None
+    predicted: Figure | None
+    observed: Figure | None
 
 
 def segments(
@@ -71,18 +74,10 @@ def segments(
     ]
     tallies = {("hybrid", name): hybrid[name] for name in (*_COMPARED, *_RATES) if name in hybrid}
     tallies |= {("baseline", name): baseline[name] for name in _COMPARED if name in baseline}
-    everybody = np.ones(len(held.users), np.bool_)
-    sums = _sums(tallies, [everybody, *(members for _, _, members in large)], seed)
-    keys = tuple(tallies)
+    samples = grouped_samples(tallies, [members for _, _, members in large], seed)
     return tuple(
-        _segment(
-            family,
-            group,
-            int(members.sum()),
-            _samples(keys, own),
-            _samples(keys, sums[:, 0] - own),
-        )
-        for (family, group, members), own in zip(large, np.moveaxis(sums[:, 1:], 1, 0), strict=True)
+        _segment(family, group, members, own, rest)
+        for (family, group, members), (own, rest) in zip(large, samples, strict=True)
     )
 
 
@@ -102,10 +97,12 @@ def groups(
     for name, code in SEX_CODES.items():
         yield "sex", name, users.sex == code
     age = age_years(users, np.array([at]))[0]
+    yield "age", f"under {AGE_BANDS[0]:.0f}", age < AGE_BANDS[0]
     ends = (*AGE_BANDS[1:], np.inf)
     for low, high in zip(AGE_BANDS, ends, strict=True):
         name = f"{low:.0f}-{high - 1:.0f}" if np.isfinite(high) else f"{low:.0f} and over"
         yield "age", name, (age >= low) & (age < high)
+    yield "age", "unknown", np.isnan(age)
     for condition in sorted(set(map(str, users.condition_name))):
         members = np.zeros(n, np.bool_)
         members[users.condition_user[users.condition_name == condition]] = True
@@ -137,49 +134,29 @@ def changed_readings(
     return np.isfinite(moved).any(axis=1), (np.nan_to_num(moved) >= 1.0).any(axis=1)
 
 
-def _sums(
-    tallies: Mapping[tuple[str, str], Tally], groups_of: Sequence[BoolArray], seed: int
-) -> FloatArray:
-    """Sums of each group, first as they are, then of people drawn anew.
-
-    Returns
-    -------
-    array of shape [1 + draws, n_groups, 2 * n_tallies]
-    """
-    sides = np.stack([side for t in tallies.values() for side in (t.above, t.below)], axis=1)
-    members = np.stack(list(groups_of), axis=1)
-    flat = (members[:, :, None] * sides[:, None, :]).reshape(len(sides), -1)
-    sums = np.concatenate([flat.sum(axis=0, keepdims=True), resampled_sums(flat, seed)])
-    return sums.reshape(len(sums), members.shape[1], sides.shape[1])
-
-
-def _samples(keys: Sequence[tuple[str, str]], sums: FloatArray) -> dict[tuple[str, str], Sample]:
-    """Figures of one group from its sums, [1 + draws, 2 * n_tallies]."""
-    quotients = ratio(sums[:, ::2], sums[:, 1::2])
-    return {key: (float(quotients[0, i]), quotients[1:, i]) for i, key in enumerate(keys)}
-
-
 def _segment(
     family: str,
     group: str,
-    people: int,
+    members: BoolArray,
     own: Mapping[tuple[str, str], Sample],
     rest: Mapping[tuple[str, str], Sample],
 ) -> Segment:
     names = [name for name in _COMPARED if ("hybrid", name) in own]
     both = [name for name in names if ("baseline", name) in own]
     rates = [own["hybrid", name] for name in _RATES if ("hybrid", name) in own]
+    shown = [figure(*rate) for rate in rates]
+    others = (~members).sum() >= LEAST_PEOPLE
     return Segment(
         family,
         group,
-        people,
+        int(members.sum()),
         hybrid={name: figure(*own["hybrid", name]) for name in names},
         baseline={name: figure(*own["baseline", name]) for name in both},
-        lead={name: _difference(own["hybrid", name], own["baseline", name]) for name in both},
-        gap={name: _difference(own["hybrid", name], rest["hybrid", name]) for name in names},
-        surplus=_difference(*rates) if rates else None,
+        lead={name: difference(own["hybrid", name], own["baseline", name]) for name in both},
+        gap={name: difference(own["hybrid", name], rest["hybrid", name]) for name in names}
+        if others
+        else {},
+        surplus=difference(*rates) if rates else None,
+        predicted=shown[0] if shown else None,
+        observed=shown[1] if shown else None,
     )
-
-
-def _difference(one: Sample, other: Sample) -> Figure:
-    return figure(one[0] - other[0], one[1] - other[1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from recommender import __version__
 from recommender.domain import Catalogue
 from recommender.leaderboard.held_out import HeldOut
@@ -23,6 +25,10 @@ class Window:
         With an impression or a completion after the split, and how many of them were judged.
     completed_pairs
         Different actions completed by them after the split, person by person.
+    completing
+        Judged people with at least one of these.
+    least_propensity
+        Smallest logged with an impression after the split; None if none was.
     """
 
     split_at: datetime
@@ -39,11 +45,14 @@ class Window:
     completed_impressions: int
     completed_pairs: int
     seed: int
+    completing: int
+    least_propensity: float | None
     code_version: str = __version__
 
 
 def window_of(held: HeldOut, catalogue: Catalogue, seed: int) -> Window:
     """Count what a replay was about."""
+    propensity = held.propensity[np.isfinite(held.propensity)]
     return Window(
         split_at=datetime.fromtimestamp(held.split, UTC),
         end_at=datetime.fromtimestamp(held.end, UTC),
@@ -59,4 +68,6 @@ def window_of(held: HeldOut, catalogue: Catalogue, seed: int) -> Window:
         completed_impressions=int(held.rows.completed.sum()),
         completed_pairs=len(held.pair_user),
         seed=seed,
+        completing=len(np.unique(held.pair_user)),
+        least_propensity=float(propensity.min()) if len(propensity) else None,
     )

@@ -18,7 +18,7 @@ from recommender.domain import Catalogue
 from recommender.drift.measure import Drift
 from recommender.drift.people import Column
 from recommender.guardrails.rules import Rules
-from recommender.leaderboard.segments import LEAST_PEOPLE
+from recommender.leaderboard.grouped import LEAST_PEOPLE
 from recommender.model_card.groups import GroupFigures
 from recommender.models.hybrid import HybridModel
 

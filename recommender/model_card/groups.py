@@ -10,7 +10,8 @@ import numpy as np
 from recommender import quality
 from recommender.dataset import AnyIntArray, BoolArray, FloatArray, select_users, until
 from recommender.domain import MetricsList
-from recommender.leaderboard.segments import LEAST_PEOPLE, groups
+from recommender.leaderboard.grouped import LEAST_PEOPLE
+from recommender.leaderboard.segments import groups
 from recommender.model_card import FIGURES
 from recommender.models.holdout import HeldOut
 from recommender.resampling import grouped_sums

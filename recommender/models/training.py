@@ -25,6 +25,7 @@ from recommender.models.parameters import Parameters, Trust
 from recommender.models.prepared import Frame, Prepared, frame_of, idle_days, prepare
 from recommender.models.regression import predict
 from recommender.models.shared_model import Shared, fit_shared, predict_shared
+from recommender.models.single_parts import nameless, no_taste, without_behaviour
 from recommender.models.spread import spread_of
 from recommender.outcomes import HORIZON_DAYS, delay_curve
 
@@ -53,6 +54,8 @@ class ModelSettings:
         factors are worked out when asked.
     holdout_days
         Length of the time held out to learn trust.
+    use_features, use_factors
+        False leaves out profile, readings and behaviour, or the factors, to judge the other alone.
     """
 
     rank: int = 8
@@ -66,6 +69,8 @@ class ModelSettings:
     factor_variance: float = 0.3
     max_users: int = 200_000
     holdout_days: float = 14.0
+    use_features: bool = True
+    use_factors: bool = True
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -150,6 +155,7 @@ def _learn(
     tell = progress or (lambda stage, share: None)
     tell("features", 0.0)
     records = until(_sampled(records, settings.max_users, seed), as_of)
+    records = records if settings.use_features else nameless(records)
     rows = holdout.training_rows(records, catalogue, as_of, seed)
     if not len(rows.rows) or not len(catalogue):
         raise NothingToLearnError("no impression or completion to learn from")
@@ -186,6 +192,7 @@ def _train(
     frame, settings = plan.frame, plan.settings
     labelled = holdout.training_rows(records, frame.catalogue, as_of, plan.seed)
     data = prepare(frame, records, labelled.rows, as_of)
+    data = data if settings.use_features else without_behaviour(data)
     learned, taste = _alternate(plan, data, warm)
     coefficients, general = data.joined(learned.features, learned.deeds)
     return (
@@ -233,8 +240,7 @@ def _alternate(
     )
     by_feature = data.by_user(predict(data.features(data.nothing, data.nothing), features.mean))
     outcomes = data.outcomes(by_feature)
-    taste = factorise(outcomes, data.n_users, plan.frame.described, _first(plan), plan.seed)
-    taste = refine(outcomes, taste, plan.frame.described, s.factor_sweeps, s.factor_variance)
+    taste = _first_taste(plan, data, outcomes)
     deeds: Shared | None = None
     by_deed = data.nothing
     for _ in range(s.rounds):
@@ -247,9 +253,18 @@ def _alternate(
         deeds = fit_shared(doing, data.level, s.deed_sweeps, deeds)
         by_deed = data.by_user(predict_shared(doing, deeds))
         outcomes = data.outcomes(by_feature + by_deed)
-        taste = refine(outcomes, taste, plan.frame.described, 2, s.factor_variance)
+        if s.use_factors:
+            taste = refine(outcomes, taste, plan.frame.described, 2, s.factor_variance)
     assert deeds is not None  # there is at least one round
     return _Coefficients(features, deeds), taste
+
+
+def _first_taste(plan: _Plan, data: Prepared, outcomes: Outcomes) -> Taste:
+    s, described = plan.settings, plan.frame.described
+    if not s.use_factors:
+        return no_taste(data.n_users, *described.shape)
+    taste = factorise(outcomes, data.n_users, described, _first(plan), plan.seed)
+    return refine(outcomes, taste, described, s.factor_sweeps, s.factor_variance)
 
 
 def _first(plan: _Plan) -> FactorSettings:

@@ -5,39 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from recommender.report.words import clear, interval
+from recommender.report.words import NONE, clear, interval
 from recommender.resampling import Figure
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], words: Iterable[int] = ()
+    heads: Sequence[str],
+    rows: Iterable[tuple[str, Sequence[str]]],
+    words: Iterable[int] = (),
+    kind: str = "",
 ) -> str:
-    """Lay out rows given as (class of the row, cells as HTML); ``words`` are left-aligned."""
+    """Lay out rows given as (class of the row, cells as HTML).
+
+    Parameters
+    ----------
+    words
+        Columns that are left-aligned.
+    kind
+        Class of the table. Without heads there is no line for them.
+    """
     left = frozenset(words)
 
-    def kind(place: int) -> str:
+    def side(place: int) -> str:
         return ' class="words"' if place in left else ""
 
-    head = "".join(f"<th{kind(i)}>{escape(name)}</th>" for i, name in enumerate(heads))
+    head = "".join(f'<th scope="col"{side(i)}>{escape(name)}</th>' for i, name in enumerate(heads))
     body = "".join(
         f'<tr class="{row_kind}">'
-        + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(cells))
+        + "".join(_cell(i, content, side(i)) for i, content in enumerate(cells))
         + "</tr>"
         for row_kind, cells in rows
     )
-    long = ' class="long"' if body.count("<tr") > 14 else ""
-    return f"<table{long}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    kinds = f"{kind} long" if body.count("<tr") > 14 else kind
+    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table class="{kinds.strip()}">{top}'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
-def cell(value: Figure | None, digits: int = 3) -> str:
+def _cell(place: int, content: str, side: str) -> str:
+    """The first cell of a row says what the row is about."""
+    return f"<td{side}>{content}</td>" if place else f'<th scope="row">{content}</th>'
+
+
+def cell(value: Figure | None, digits: int = 3, unit: str = "") -> str:
     """A figure, its interval smaller beneath it."""
     words = interval(value, digits)
     alone, _, ends = words.partition(" (")
-    return f'{alone}<br><span class="soft">{ends.rstrip(")")}</span>' if ends else alone
+    unit = f" {unit}" if unit and words != NONE else ""
+    return f'{alone}{unit}<br><span class="soft">{ends.rstrip(")")}</span>' if ends else alone
 
 
 def lead(value: Figure | None, better: int = 1, digits: int = 3) -> str:
-    """A difference: green where clearly better, red where clearly worse, plain where unclear.
+    """A difference: marked where clearly better or clearly worse, plain where unclear.
 
     Parameters
     ----------
@@ -45,10 +66,21 @@ def lead(value: Figure | None, better: int = 1, digits: int = 3) -> str:
         1 where more is better, -1 where less is.
     """
     kind = {1: "good", -1: "bad", 0: ""}[clear(value) * better]
+    sign = {"good": " ✓", "bad": " ✗", "": ""}[kind]
+    alone, soft = _parts(value, digits)
+    return f'<span class="{kind}">{alone}{sign}</span>{soft}'
+
+
+def difference(value: Figure | None, digits: int = 3) -> str:
+    """A difference of which neither side is the better one: bold where it is clear."""
+    alone, soft = _parts(value, digits)
+    return f'<span class="clear">{alone}</span>{soft}' if clear(value) else f"{alone}{soft}"
+
+
+def _parts(value: Figure | None, digits: int) -> tuple[str, str]:
     words = interval(value, digits, sign=True)
     alone, _, ends = words.partition(" (")
-    soft = f'<br><span class="soft">{ends.rstrip(")")}</span>' if ends else ""
-    return f'<span class="{kind}">{alone}</span>{soft}'
+    return alone, f'<br><span class="soft">{ends.rstrip(")")}</span>' if ends else ""
 
 
 def paragraph(words: str, kind: str = "") -> str:

@@ -21,10 +21,10 @@ def days(found: EvaluationReport) -> str:
     """Log loss of each held-out day."""
     if found.prediction is None or len(found.prediction.days) < 2:
         return ""
+    used = [name for name in _LINES if name in found.prediction.days[0].log_loss]
     series = {
-        label: [(float(day.day), day.log_loss[name]) for day in found.prediction.days]
-        for name, label in _LINES.items()
-        if name in found.prediction.days[0].log_loss
+        _LINES[name]: [(float(day.day), day.log_loss[name]) for day in found.prediction.days]
+        for name in used
     }
     return (
         "<h2>Day by day after the split</h2>"
@@ -37,6 +37,21 @@ def days(found: EvaluationReport) -> str:
             describe="Log loss by day after the split",
             x_title="days after the split",
             y_title="log loss",
+        )
+        + table(
+            ("day", "impressions", *series),
+            [
+                (
+                    "",
+                    [
+                        f"{day.day}",
+                        f"{day.impressions:,}",
+                        *(f"{day.log_loss[n]:.3f}" for n in used),
+                    ],
+                )
+                for day in found.prediction.days
+            ],
+            kind="tight",
         )
     )
 

@@ -8,7 +8,7 @@ from string import Template
 
 from recommender.domain import MetricsList
 from recommender.evaluate import EvaluationReport
-from recommender.report import over_time, people, ranking, summary
+from recommender.report import harm, method, over_time, people, ranking, summary
 
 _TEMPLATE = Path(__file__).with_name("template.html")
 
@@ -26,15 +26,18 @@ def evaluation_page(found: EvaluationReport, metrics: MetricsList) -> str:
         f"<h1>{escape(title)}</h1>",
         summary.what_was_evaluated(found.window),
         summary.in_short(found),
+        method.purposes(),
         ranking.shown(found),
         ranking.whole_catalogue(found),
         ranking.policies(found),
         ranking.reliability_curve(found),
         people.lists(found),
         people.groups(found),
+        harm.fairness_and_harm(found),
         over_time.days(found),
         over_time.history(found),
         people.learned(found, metrics),
+        method.method(found),
         summary.limits(found),
         summary.definitions(),
     )

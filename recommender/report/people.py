@@ -10,7 +10,7 @@ from recommender.evaluate import EvaluationReport
 from recommender.leaderboard.entrants import HYBRID
 from recommender.leaderboard.segments import Segment
 from recommender.report import svg
-from recommender.report.html import cell, lead, paragraph, table
+from recommender.report.html import cell, difference, lead, paragraph, table
 from recommender.report.words import effect_in_words
 
 _PARTS = {
@@ -28,6 +28,11 @@ def lists(found: EvaluationReport) -> str:
     novel = [(label, figures["novelty"]) for label, figures in rows]
     return (
         "<h2>Does everyone get the same list?</h2>"
+        + paragraph(
+            "First ten of the whole catalogue, before safety rules and variety. A list that is "
+            "the same for all needs no model; one that is different for all is not therefore good "
+            "(see random)."
+        )
         + "<h3>Coverage: share of the catalogue on anyone's first ten</h3>"
         + svg.bars(covered, describe="Coverage", strong="hybrid")
         + "<h3>Inter-user distance: share of a list that another person's lacks</h3>"
@@ -47,10 +52,10 @@ def groups(found: EvaluationReport) -> str:
     dots = [(_label(segment), segment.hybrid[name]) for segment in found.segments]
     overall = next(x for x in found.leaderboard if x.name == HYBRID).figures[name].value
     heads = ("group", "people", "NDCG@10", "lead over popularity", "gap to all others",
-             "predicted minus observed rate")  # fmt: skip
+             "rate predicted", "rate observed", "predicted minus observed")  # fmt: skip
     rows: list[tuple[str, list[str]]] = []
     for family, some in groupby(found.segments, key=lambda segment: segment.family):
-        rows.append(("family", [escape(family.capitalize()), "", "", "", "", ""]))
+        rows.append(("family", [escape(family.capitalize()), *[""] * (len(heads) - 1)]))
         rows += [("", _segment_cells(segment, name)) for segment in some]
     where = "what each was shown" if name.startswith("shown") else "the whole catalogue"
     return (
@@ -58,9 +63,9 @@ def groups(found: EvaluationReport) -> str:
         + paragraph(
             f"NDCG@10 of the hybrid over {where}. The gap compares a group with all other "
             "people; shown lists differ in length and difficulty between groups, so a gap with a "
-            "lead as large as elsewhere speaks of the lists, not of the model. The last column "
-            "is the fairness of the probabilities: above 0, the group does less than it was "
-            "credited with. The dashed line is everybody."
+            "lead as large as elsewhere speaks of the lists, not of the model. The last columns "
+            "are the fairness of the probabilities: where predicted minus observed is above 0, "
+            "the group does less than it was credited with. The dashed line is everybody."
         )
         + svg.intervals(dots, describe="NDCG@10 by group", reference=overall)
         + table(heads, rows)
@@ -97,10 +102,13 @@ def _segment_cells(segment: Segment, name: str) -> list[str]:
         f"{segment.people:,}",
         cell(segment.hybrid[name]),
         lead(segment.lead.get(name)),
-        lead(segment.gap[name]),
-        cell(segment.surplus),
+        lead(segment.gap.get(name)),
+        cell(segment.predicted),
+        cell(segment.observed),
+        difference(segment.surplus),
     ]
 
 
 def _label(segment: Segment) -> str:
-    return segment.group if len(segment.group) < 30 else f"{segment.group[:28]}…"
+    words = f"{segment.family}: {segment.group}"
+    return words if len(words) < 38 else f"{words[:36]}…"

@@ -20,13 +20,15 @@ _CATALOGUE = (
     "corrected_recall_at_10",
 )  # fmt: skip
 _LESS_IS_BETTER = ("log_loss", "brier", CALIBRATION)
+_MARKS = "✓ the hybrid is clearly better, ✗ clearly worse: the 95% interval leaves out 0."
 
 
 def shown(found: EvaluationReport) -> str:
     """Prediction within what was shown: the fair comparison, as exposure plays no part."""
     if found.prediction is None:
         return ""
-    live = Line("hybrid_live", "hybrid, record kept live", {}, found.prediction.live, {})
+    figures = {k: v for k, v in found.prediction.live.items() if k != "shown_ndcg_at_10"}
+    live = Line("hybrid_live", "hybrid, record kept live", {}, figures, {})
     return (
         "<h2>Predicting what becomes of what is shown</h2>"
         + paragraph(
@@ -34,12 +36,14 @@ def shown(found: EvaluationReport) -> str:
             "before them. What was shown is the same for all, so nobody gains from having been "
             "shown often. A dash: the model gives an order and no probability. The last line is "
             "the hybrid told each morning what people did and measured since, as the running "
-            "product is; it knows more than the others and takes no part in the comparison."
+            "product is; it knows more than the others and takes no part in the comparison. Its "
+            "scores are of different days, so it has no order of the whole fortnight."
         )
         + _plot(found.leaderboard, "shown_ndcg_at_10")
         + _board((*found.leaderboard, live), _SHOWN)
         + "<h3>The hybrid minus each, the same people drawn for both</h3>"
         + _leads(found.leaderboard, _SHOWN)
+        + paragraph(_MARKS, "soft")
     )
 
 
@@ -65,7 +69,8 @@ def whole_catalogue(found: EvaluationReport) -> str:
         + _board(found.leaderboard, _CATALOGUE)
         + "<h3>The hybrid minus each, the same people drawn for both</h3>"
         + _leads(found.leaderboard, _CATALOGUE)
-        + paragraph(_settings(found.leaderboard), "soft")
+        + paragraph(" ".join([_MARKS, *map(escape, found.left_out)]), "soft")
+        + _settings(found.leaderboard)
     )
 
 
@@ -170,13 +175,26 @@ def _leads(lines: Sequence[Line], names: Sequence[str]) -> str:
 
 
 def _settings(lines: Sequence[Line]) -> str:
-    chosen = [
-        f"{escape(line.label)}: "
-        + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in line.settings.items())
+    """What was chosen before the split; parts trained alone have the hybrid's own settings."""
+    rows = [
+        (
+            "",
+            [
+                escape(line.label),
+                ", ".join(
+                    f"{escape(name.replace('_', ' '))} {value:,.6g}"
+                    for name, value in line.settings.items()
+                    if line.name == HYBRID or name not in best or best[name] != value
+                ),
+            ],
+        )
+        for best in [next(line.settings for line in lines if line.name == HYBRID)]
         for line in lines
         if line.settings
     ]
-    return "Settings chosen on the days before the split: " + "; ".join(chosen) + "."
+    return "<h3>Settings, chosen on the days before the split</h3>" + table(
+        ("model", "settings"), rows, words=(1,)
+    )
 
 
 def _best_of(line: PolicyLine) -> Estimates | None:

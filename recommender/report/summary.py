@@ -7,16 +7,18 @@ from html import escape
 from recommender.evaluate import EvaluationReport
 from recommender.leaderboard.board import CALIBRATION, Line
 from recommender.leaderboard.entrants import HYBRID
-from recommender.leaderboard.segments import LEAST_PEOPLE
+from recommender.leaderboard.grouped import LEAST_PEOPLE
 from recommender.leaderboard.window import Window
-from recommender.report.words import clear, interval
-from recommender.resampling import COVERED, DRAWS
+from recommender.report.harm import in_one_sentence
+from recommender.report.words import clear, interval, rounded
+from recommender.resampling import COVERED, DRAWS, Figure
 
 _VERDICTS = {
     1: "the hybrid is clearly better than",
     -1: "the hybrid is clearly worse than",
     0: "the hybrid can't be told apart from",
 }
+PARTS_ALONE = ("features", "factors")
 _BETTER = {"shown_ndcg_at_10": 1, "corrected_recall_at_10": 1, "ndcg_at_10": 1}
 
 
@@ -30,15 +32,14 @@ def what_was_evaluated(window: Window) -> str:
         f"actions) and judged on the {window.days:.0f} days after it: {window.judged:,} people"
         f"{sampled}, {window.impressions:,} impressions of which "
         f"{window.completed_impressions:,} were completed, {window.completed_pairs:,} different "
-        f"actions completed person by person. No model saw anything of those days. Seed "
-        f"{window.seed}, version {escape(window.code_version)}.</p>"
+        f"actions completed person by person. No model saw anything of those days.</p>"
     )
 
 
 def in_short(found: EvaluationReport) -> str:
     """A few sentences, each with its interval and no more than it carries."""
-    points = [*_ranking_points(found), *_calibration_point(found), *_policy_point(found)]
-    points += _lists_point(found)
+    points = [*_ranking_points(found), *_parts_point(found), *_calibration_point(found)]
+    points += [*_policy_point(found), *_lists_point(found), in_one_sentence(found.harm)]
     listed = "".join(f"<li>{point}</li>" for point in points)
     return f'<div class="summary"><strong>In short</strong><ul>{listed}</ul></div>'
 
@@ -49,8 +50,9 @@ def limits(found: EvaluationReport) -> str:
     points = [
         "This is a look back at what people did with what they happened to be shown. It says "
         "how well completion is predicted, not whether anyone's health improved.",
-        "Scores are judged before the guardrails. What people are really shown is also limited "
-        "by rules, repeat intervals and variety, and weighs each person's need.",
+        "Models are compared before the safety rules. What people are really shown is also "
+        "limited by rules, repeat intervals and variety, and weighs each person's need; only the "
+        "section on fairness and harm looks at finished lists.",
         "Profiles and the catalogue carry no dates: today's were used throughout. Events and "
         "readings were used only if they were recorded for before the split.",
         "What other lists would have brought is estimated one request at a time, for people whose "
@@ -59,8 +61,7 @@ def limits(found: EvaluationReport) -> str:
         f"the share of completions that come as late as that (of {window.days:.0f} days).",
         f"Intervals hold {COVERED:.0%} of {DRAWS:,} draws of people, everything about one person "
         "drawn together. They tell the chance in who was observed, not how other weeks or "
-        "another population would differ. With many groups, one in twenty is out of line by "
-        "chance alone.",
+        "another population would differ.",
         f"Groups of fewer than {LEAST_PEOPLE} people are left out.",
         "Not a medical device; nothing here is evidence that an action is safe for anyone.",
     ]
@@ -76,9 +77,7 @@ def definitions() -> str:
 def best_baseline(lines: tuple[Line, ...], name: str) -> Line | None:
     """The strongest entrant on a figure, the hybrid and its parts left out."""
     rivals = [
-        line
-        for line in lines
-        if line.name not in (HYBRID, "features", "factors") and name in line.figures
+        line for line in lines if line.name not in (HYBRID, *PARTS_ALONE) and name in line.figures
     ]
     return max(rivals, key=lambda line: line.figures[name].value, default=None)
 
@@ -104,9 +103,30 @@ def _ranking_points(found: EvaluationReport) -> list[str]:
         out.append(
             f"{question}: {verdict} the best baseline, {escape(rival.label)} "
             f"({own.figures[name].value:.3f} against {rival.figures[name].value:.3f}; difference "
-            f"{interval(lead, 3, sign=True)})."
+            f"{_difference(lead)})."
         )
     return out
+
+
+def _parts_point(found: EvaluationReport) -> list[str]:
+    """Whether the sum is worth its parts, each trained alone."""
+    own = hybrid_line(found)
+    name = "shown_ndcg_at_10" if "shown_ndcg_at_10" in own.figures else "ndcg_at_10"
+    parts = [line for line in found.leaderboard if line.name in PARTS_ALONE]
+    if not parts:
+        return []
+    best = max(parts, key=lambda line: line.figures[name].value)
+    lead = best.hybrid_minus[name]
+    return [
+        f"Beside its own parts, each trained alone: {_VERDICTS[clear(lead)]} the better one, "
+        f"{escape(best.label)} (difference in NDCG@10 {_difference(lead)}; "
+        f"{lead.value / max(best.figures[name].value, 1e-12):+.1%})."
+    ]
+
+
+def _difference(lead: Figure) -> str:
+    low, high = (rounded(end, 3, sign=True) for end in (lead.low, lead.high))
+    return f"{rounded(lead.value, 3, sign=True)}, 95% interval {low} to {high}"
 
 
 def _calibration_point(found: EvaluationReport) -> list[str]:

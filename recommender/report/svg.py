@@ -9,7 +9,8 @@ from html import escape
 from recommender.resampling import Figure
 
 WIDTH = 720
-_ROW, _LEFT, _RIGHT, _FOOT = 24, 190, 150, 30
+_ROW, _LEFT, _RIGHT, _FOOT = 24, 225, 150, 30
+_SAYS = "The same figures stand as text beside the marks or in the table below."
 _TALL = 300
 _PALETTE = ("#0b5c7a", "#b5541c", "#6b7f2a", "#7a4b8c", "#8a8a8a", "#444444")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3", "4 2")
@@ -208,6 +209,6 @@ def _text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
 
 def _svg(height: float, describe: str, parts: Sequence[str]) -> str:
     return (
-        f'<svg role="img" aria-label="{escape(describe)}" viewBox="0 0 {WIDTH} {height:.0f}">'
-        f"{''.join(parts)}</svg>"
+        f'<div class="scroll" tabindex="0"><svg role="img" viewBox="0 0 {WIDTH} {height:.0f}">'
+        f"<title>{escape(describe)}</title><desc>{_SAYS}</desc>{''.join(parts)}</svg></div>"
     )

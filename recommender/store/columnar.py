@@ -1,7 +1,8 @@
-"""Large query results as Arrow columns, a block at a time, without a Python object a row."""
+"""Arrow columns out of and into the database, a block at a time."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -85,6 +86,33 @@ def _fetched(
             yield pa.table(arrays, names=list(columns))
     finally:
         cursor.close()
+
+
+def append(conn: Connection, table: str, rows: pa.Table) -> None:
+    """Add rows to a table; the names of the columns are those of the database."""
+    if rows.num_rows and conn.dialect.name == POSTGRESQL:
+        _copy(conn, table, rows)
+    elif rows.num_rows:
+        _insert(conn, table, rows)
+
+
+def _copy(conn: Connection, table: str, rows: pa.Table) -> None:
+    written = io.BytesIO()
+    csv.write_csv(rows, written, csv.WriteOptions(include_header=False))
+    columns = ", ".join(rows.column_names)
+    with (
+        driver(conn).cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy,
+    ):
+        copy.write(written.getbuffer())
+
+
+def _insert(conn: Connection, table: str, rows: pa.Table) -> None:
+    columns = ", ".join(rows.column_names)
+    places = ", ".join("?" for _ in rows.column_names)
+    statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"
+    values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    driver(conn).executemany(statement, values)
 
 
 def driver(conn: Connection) -> Any:

@@ -25,6 +25,9 @@ def naming(conn: Connection, table: Table, user_id: str) -> ColumnElement[bool]:
     if table in nightly_tables():
         # Their key begins with the run.
         return condition & table.c.run_id.in_(list(runs_in(conn, table)))
+    if table in schema.EVALUATION_PARTS:
+        # Their key begins with the evaluation.
+        return condition & table.c.evaluation_id.in_(select(schema.evaluations.c.evaluation_id))
     return condition
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from recommender.store.column_types import BigId, Json, UtcInstant
+from recommender.store.evaluation_tables import evaluation_tables
 
 metadata = MetaData(
     naming_convention={
@@ -438,3 +439,5 @@ access_log = Table(
     Index(None, "user_id", "at"),
     comment="Who read or changed whose data; append-only.",
 )
+
+evaluations, *EVALUATION_PARTS = evaluation_tables(metadata)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-from pyarrow import csv
 from sqlalchemy import Connection
 
 from recommender.columns import PART_COLUMNS
 from recommender.dataset import FloatArray, IntArray, ObjectArray
-from recommender.store.columnar import driver
-from recommender.store.engine import POSTGRESQL
+from recommender.store.columnar import append
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +54,7 @@ def write_scores(conn: Connection, run_id: str, batch: ScoreBatch) -> None:
     """Add the scores of some people to a run that is not in force yet."""
     scores, withheld = _score_table(run_id, batch), _withheld_table(run_id, batch)
     for name, rows in (("scores", scores), ("nightly_withheld", withheld)):
-        if rows.num_rows and conn.dialect.name == POSTGRESQL:
-            _copy(conn, name, rows)
-        elif rows.num_rows:
-            _insert(conn, name, rows)
+        append(conn, name, rows)
 
 
 def _score_table(run_id: str, batch: ScoreBatch) -> pa.Table:
@@ -84,22 +78,3 @@ def _withheld_table(run_id: str, batch: ScoreBatch) -> pa.Table:
     lists = pa.array([written for _, written in batch.withheld], pa.string())
     columns = [pa.repeat(run_id, len(people)), people, lists]
     return pa.table(columns, names=list(_WITHHELD_COLUMNS))
-
-
-def _copy(conn: Connection, table: str, rows: pa.Table) -> None:
-    written = io.BytesIO()
-    csv.write_csv(rows, written, csv.WriteOptions(include_header=False))
-    columns = ", ".join(rows.column_names)
-    with (
-        driver(conn).cursor() as cursor,
-        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy,
-    ):
-        copy.write(written.getbuffer())
-
-
-def _insert(conn: Connection, table: str, rows: pa.Table) -> None:
-    columns = ", ".join(rows.column_names)
-    places = ", ".join("?" for _ in rows.column_names)
-    statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"
-    values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
-    driver(conn).executemany(statement, values)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, insert, inspect, text
 from store_rows import NOW, action_row, add_run, ago, user_row
@@ -22,6 +24,7 @@ from recommender.domain import (
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.engine import direct, reading, writing
+from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
 from recommender.store.read import export_user
 from recommender.store.write import erase_user, log_access, log_request, update_user
@@ -55,6 +58,9 @@ def answer(request_id: str, user_id: str) -> RecommendationList:
     return RecommendationList(request_id, user_id, "r1", NOW, False, (item,), alerts, 3)
 
 
+HEADING = Heading(NOW, NOW, NOW, 0, 2, 3, 2, {}, "0")
+
+
 def _fill(engine: Engine) -> None:
     """Name ann in every table that names users, and bea as well."""
     add_run(engine, "r0", "ann", "bea")
@@ -74,6 +80,21 @@ def _fill(engine: Engine) -> None:
                 | {"reason_code": "x", "user_id": user_id, "fingerprint": user_id}
                 | {"rejected_at": NOW},
             )
+        save_evaluation(conn, HEADING, _evaluated("ann", "bea"), read_at=NOW, keep=2)
+
+
+def _evaluated(*people: str) -> Iterator[tuple[str, pa.Table]]:
+    """A row a person in every table of an evaluation that names people."""
+    shown = {"impression": [0]}
+    scored = {"model": ["hybrid"], "score": [0.1]}
+    for user_id in people:
+        who = {"user_id": [user_id]}
+        what = {**who, "action_id": ["walk"]}
+        outcome = {"shown_at": [f"{NOW:%Y-%m-%dT%H:%M:%S.%fZ}"], "completed": [1], "weight": [1.0]}
+        yield "evaluation_impressions", pa.table(what | shown | outcome)
+        yield "evaluation_predictions", pa.table(who | shown | scored)
+        yield "evaluation_relevant", pa.table(what | {"model": ["hybrid"], "rank": [1]})
+        yield "evaluation_lists", pa.table(what | scored | {"rank": [1]})
 
 
 def _tables_with_a_user(engine: Engine) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recommender.cli import main
-from recommender.store.engine import connect, reading
+from recommender.store.engine import connect, reading, writing
 from recommender.store.queries import run_query
 
 MODELS = (
@@ -63,6 +63,11 @@ def test_every_line_and_figure_is_there(trained_url: str) -> None:
     assert {"history", "sex", "age"} <= {s["family"] for s in found["segments"]}
     assert {line["name"] for line in found["policies"]} == set(MODELS)
     assert found["learning_curve"] == []
+    assert found["left_out"] == []
+    assert found["harm"]["groups"][0]["people"] == found["harm"]["people"]
+    assert {"sex", "age", "condition"} >= {g["family"] for g in found["harm"]["groups"][1:]}
+    assert found["harm"]["near_misses"] == sum(found["harm"]["by_severity"].values())
+    assert found["harm"]["near_misses"] == sum(r["near_misses"] for r in found["harm"]["rules"])
     by_name = {line["name"]: line["figures"] for line in found["leaderboard"]}
     assert by_name["random"]["inter_user_distance"]["value"] > 0.5
     assert by_name["popularity_count"]["inter_user_distance"]["value"] == 0.0
@@ -131,6 +136,57 @@ def test_the_same_seed_gives_the_same_figures_and_nothing_is_written(
     assert (rows(trained_sqlite_url, count), path.read_bytes()) == before
 
 
+def test_the_command_on_the_page_gives_the_same_figures(
+    trained_sqlite_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "evaluation.html"
+    done = evaluate(trained_sqlite_url, "--quick", "--json", "--days", "9", "--report", str(path))
+    shown = re.search(r"<code>recommender evaluate (.*?)</code>", path.read_text(encoding="utf-8"))
+    assert shown is not None
+    again = read(trained_sqlite_url, "--quick", *shown[1].split())
+    assert again["leaderboard"] == json.loads(done.stdout)["leaderboard"]
+    assert again["harm"] == json.loads(done.stdout)["harm"]
+
+
+def test_plots_have_words_for_those_who_cannot_see_them(
+    trained_sqlite_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "evaluation.html"
+    assert evaluate(trained_sqlite_url, "--quick", "--report", str(path)).exit_code == 0
+    page = path.read_text(encoding="utf-8")
+    plots = re.findall(r"<svg.*?</svg>", page, re.S)
+    assert len(plots) >= 7
+    for plot in plots:
+        assert re.search(r"<title>[^<]{5,}</title><desc>[^<]{5,}</desc>", plot)
+    assert page.count("<table") == page.count('<div class="scroll" tabindex="0"><table')
+    assert page.count('scope="col"') > 20
+
+
+def test_completions_alone_are_enough(trained_sqlite_url: str, tmp_path: Path) -> None:
+    """No impressions: the catalogue is ranked, and what can't be told is left out in words."""
+    path = tmp_path / "evaluation.html"
+    engine = connect(trained_sqlite_url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM events WHERE type <> 'complete'")
+    engine.dispose()
+    done = evaluate(trained_sqlite_url, "--quick", "--save", "--json", "--report", str(path))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    names = [line["name"] for line in found["leaderboard"]]
+    assert names == [name for name in MODELS if name != "popularity_rate"]
+    by_name = {line["name"]: line["figures"] for line in found["leaderboard"]}
+    assert set(by_name["hybrid"]) == {
+        "ndcg_at_10", "recall_at_10", "recall_at_20", "map", "hit_rate_at_10", "novelty", *LISTS
+    }  # fmt: skip
+    assert by_name["hybrid"]["recall_at_20"]["value"] > by_name["random"]["recall_at_20"]["value"]
+    assert found["prediction"] is None
+    assert found["policies"] == []
+    page = path.read_text(encoding="utf-8")
+    assert "Nothing was shown in the held-out days" in page
+    assert "No propensities were logged" in page
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S).lower().split()
+
+
 class Links(HTMLParser):
     """Collects what a page would fetch or run, and checks that tags are closed."""
 
@@ -175,6 +231,8 @@ def test_the_report_is_one_page_that_fetches_nothing_and_names_nobody(
         "In short", "Predicting what becomes of what is shown", "Ranking the whole catalogue",
         "What its lists would have brought", "does it happen in 30%", "Is every group served",
         "Day by day", "What more history is worth", "What the model learned", "Limits",
+        "may not be used for", "Fairness and harm", "near miss", "Which rules did it", "Many looks",
+        "Support (positivity)", "recommender evaluate --as-of",
     ):  # fmt: skip
         assert heading in page, heading
 

@@ -27,7 +27,7 @@ from recommender.leaderboard import board, held_out, tally
 from recommender.leaderboard.baselines import baselines
 from recommender.leaderboard.board import CALIBRATION, judge, leaderboard
 from recommender.leaderboard.curves import reliability
-from recommender.leaderboard.entrants import hybrid_entrants
+from recommender.leaderboard.entrants import model_entrant, single_parts
 from recommender.leaderboard.held_out import HeldOut, hold_out
 from recommender.leaderboard.replay import replay
 from recommender.leaderboard.segments import changed_readings, groups, segments
@@ -119,7 +119,8 @@ def test_completions_without_propensity_are_not_corrected(held: HeldOut) -> None
 def test_the_hybrid_beats_chance_and_comparisons_are_paired(
     held: HeldOut, model: hybrid.HybridModel
 ) -> None:
-    entrants = [*hybrid_entrants(model, held)]
+    parts = single_parts(model, held, CATALOGUE, METRICS, 0)
+    entrants = [*parts, model_entrant(model, held)]
     twin = replace(entrants[-1], name="twin")
     chance = next(iter(baselines(held, CATALOGUE, 0)))
     judged = [judge(held, e, ACTIONS, 0) for e in (chance, twin, *entrants)]

@@ -28,10 +28,10 @@ from recommender.errors import NothingToLearnError
 from recommender.leaderboard import baselines as baselines_module
 from recommender.leaderboard import held_out, tally
 from recommender.leaderboard.baselines import baselines
-from recommender.leaderboard.board import judge
+from recommender.leaderboard.board import Judged, judge
 from recommender.leaderboard.curves import live_scores
 from recommender.leaderboard.effects import feature_effects
-from recommender.leaderboard.entrants import hybrid_entrants
+from recommender.leaderboard.entrants import Entrant, model_entrant, single_parts
 from recommender.leaderboard.held_out import HeldOut, hold_out
 from recommender.leaderboard.history import recent_only
 from recommender.leaderboard.policies import policy_lines
@@ -72,6 +72,16 @@ def test_ties_gain_nothing_from_the_catalogues_order(held: HeldOut) -> None:
     assert len(orders) == 5
 
 
+def trained(model: hybrid.HybridModel, held: HeldOut) -> list[Entrant]:
+    return [*single_parts(model, held, CATALOGUE, METRICS, 0), model_entrant(model, held)]
+
+
+def guessing(held: HeldOut, p: float = 0.3) -> Judged:
+    """A model that gives everything the same probability."""
+    log_odds = np.full((len(held.users), ACTIONS), np.log(p / (1 - p)))
+    return judge(held, by_scores(log_odds, probability=True), ACTIONS, 0)
+
+
 def test_nothing_after_the_split_changes_a_score(records: Records, held: HeldOut) -> None:
     events = records.events
     later = events.at > SPLIT
@@ -84,7 +94,7 @@ def test_nothing_after_the_split_changes_a_score(records: Records, held: HeldOut
         assert one.settings == two.settings
         np.testing.assert_array_equal(one.scores(people), two.scores(people), err_msg=one.name)
     model, again = (hybrid.fit(h.past, CATALOGUE, METRICS, SPLIT) for h in (held, other))
-    for one, two in zip(hybrid_entrants(model, held), hybrid_entrants(again, other), strict=True):
+    for one, two in zip(trained(model, held), trained(again, other), strict=True):
         np.testing.assert_array_equal(one.scores(people), two.scores(people), err_msg=one.name)
 
 
@@ -134,8 +144,9 @@ def test_ease_finds_what_goes_together() -> None:
 def test_few_people_are_sampled_the_same_way_each_time(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_out, "MOST_JUDGED", 30)
-    one, two, other = (hold_out(records, SPLIT, END, seed) for seed in (1, 1, 2))
+    monkeypatch.setattr(held_out, "MOST_SCORED", 30 * ACTIONS)
+    most = held_out.most_judged(ACTIONS, held_out.MOST_SCORED)
+    one, two, other = (hold_out(records, SPLIT, END, seed, most) for seed in (1, 1, 2))
     assert (len(one.users), one.active) == (30, PEOPLE - 10)
     np.testing.assert_array_equal(one.users, two.users)
     assert set(one.users) != set(other.users)
@@ -154,7 +165,7 @@ def test_live_scores_know_the_day_before_and_not_the_day(
     records: Records, held: HeldOut, model: hybrid.HybridModel
 ) -> None:
     live = live_scores(model, records, held)
-    hybrid_now = hybrid_entrants(model, held)[-1]
+    hybrid_now = model_entrant(model, held)
     frozen = replay(held, hybrid_now.scores, ACTIONS, 0).row_score
     day = ((held.rows.at - SPLIT) // SECONDS_PER_DAY).astype(int)
     assert live[day == 0] == pytest.approx(frozen[day == 0])
@@ -171,7 +182,7 @@ def test_policies_are_estimated_from_the_log(held: HeldOut) -> None:
     best = np.zeros((len(held.users), ACTIONS))
     best[:, [12, 13, 11]] = 1.0
     one = judge(held, by_scores(best), ACTIONS, 0)
-    line = policy_lines(held, [one], np.full((len(held.users), ACTIONS), 0.3), 0)[0]
+    line = policy_lines(held, [one], guessing(held), ACTIONS, 0)[0]
     rows = held.rows
     rates = [rows.completed[rows.action == action].mean() for action in (11, 12, 13)]
     assert line.slate == SLATE
@@ -190,7 +201,7 @@ def test_policies_that_show_what_was_never_shown_are_refused_and_narrowed(held: 
     matrix = np.zeros((len(held.users), ACTIONS))
     matrix[:, [5, 9, 10]] = 1.0
     one = judge(held, by_scores(matrix), ACTIONS, 0)
-    line = policy_lines(never, [one], np.full(matrix.shape, 0.3), 0)[0]
+    line = policy_lines(never, [one], guessing(never), ACTIONS, 0)[0]
     assert "never shown" in str(line.estimates.refusal)
     assert line.among_shown is not None
     assert line.among_shown.unsupported == 0.0
@@ -221,7 +232,7 @@ def test_a_log_without_impressions_is_ranked_all_the_same(records: Records) -> N
     ]  # fmt: skip
     assert all("log_loss" not in one.tallies for one in found)
     assert tally.mean(found[1].tallies["ndcg_at_10"]) > tally.mean(found[0].tallies["ndcg_at_10"])
-    assert policy_lines(held, found, np.zeros((len(held.users), ACTIONS)), 0) == ()
+    assert policy_lines(held, found, found[0], ACTIONS, 0) == ()
 
 
 def test_completions_still_to_come_are_allowed_for(records: Records) -> None:
@@ -236,10 +247,47 @@ def test_completions_still_to_come_are_allowed_for(records: Records) -> None:
         records,
         events=Events(*(getattr(moved, n)[order] for n in Events.__dataclass_fields__)),
     )
-    p = np.full((PEOPLE - 10, ACTIONS), 0.3)
     found = []
     for end in (END - 4 * SECONDS_PER_DAY, END + 7 * SECONDS_PER_DAY):
         held = hold_out(slow, SPLIT - 6 * SECONDS_PER_DAY, end, 0)
         one = judge(held, by_scores(random_matrix(held)), ACTIONS, 0)
-        found.append(policy_lines(held, [one], p[: len(held.users)], 0)[0].estimates.logged.value)
+        line = policy_lines(held, [one], guessing(held), ACTIONS, 0)[0]
+        found.append(line.estimates.logged.value)
     assert found[0] == pytest.approx(found[1], rel=0.06)
+
+
+def test_each_part_is_a_model_of_its_own(held: HeldOut, model: hybrid.HybridModel) -> None:
+    """Trained alone, not taken out of the hybrid; each knows only what it should."""
+    settings = hybrid.ModelSettings()
+    people = held_out.judged_records(held, np.arange(len(held.users)))
+    for switch, nothing in (("use_factors", [4]), ("use_features", [1, 2, 3])):
+        alone = hybrid.fit(
+            held.past, CATALOGUE, METRICS, SPLIT, settings=replace(settings, **{switch: False})
+        ).score(people, SPLIT)
+        assert not alone[:, :, nothing].any()
+        assert alone.any(axis=(0, 1)).sum() >= 2
+    features, factors, both = trained(model, held)
+    assert [e.name for e in (features, factors, both)] == ["features", "factors", "hybrid"]
+    everyone = np.arange(len(held.users))
+    new = np.flatnonzero(np.bincount(held.past.events.user, minlength=PEOPLE)[held.users] == 0)
+    assert np.ptp(features.scores(everyone)[new], axis=0).max() > 0.01
+    parts = model.score(people, SPLIT)
+    assert np.abs(features.scores(everyone) - parts[:, :, :4].sum(axis=2)).max() > 0.01
+    assert np.abs(factors.scores(everyone) - parts[:, :, 0] - parts[:, :, 4]).max() > 0.01
+    losses = [
+        tally.mean(judge(held, e, ACTIONS, 0).tallies["log_loss"])
+        for e in (features, factors, both)
+    ]
+    assert losses[2] < 1.01 * min(losses)
+    assert both.settings["rank"] == hybrid.ModelSettings().rank
+    assert both.settings["trust_in_factors"] == model.parameters.trust.factor
+
+
+def test_ease_stays_away_from_very_large_catalogues(
+    held: HeldOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert baselines_module.left_out(ACTIONS) == ()
+    monkeypatch.setattr(baselines_module, "MOST_EASE", ACTIONS - 1)
+    names = [entrant.name for entrant in baselines(held, CATALOGUE, 0)]
+    assert names[-1] == "ials"
+    assert "EASE takes no part" in baselines_module.left_out(ACTIONS)[0]
