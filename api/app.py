@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from threadpoolctl import threadpool_limits
 
 from recommender import __version__
+from recommender.domain import Catalogue
 from recommender.errors import RecommenderError
+from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
 from recommender.published import Published
 from recommender.settings import Settings
@@ -26,7 +28,7 @@ from .deps import State
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
 from .frame import Frame
-from .routes import actions, recommendations, records, runs, status, users
+from .routes import actions, alerts, recommendations, records, runs, status, users
 from .telemetry import Telemetry
 
 
@@ -70,7 +72,7 @@ def create_app(
     app.state.recommender = state
     app.add_middleware(Frame, telemetry=state.telemetry)
     errors.install(app)
-    for module in (recommendations, records, users, actions, runs):
+    for module in (recommendations, alerts, records, users, actions, runs):
         app.include_router(module.router, responses=problems(401, 403, 422))
     app.include_router(status.router)
     _document(app)
@@ -94,12 +96,13 @@ def log_to_standard_error() -> None:
 
 
 def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: float) -> State:
-    known = load_knowledge()
+    known = load_knowledge(settings)
     published = Published(engine, known.rules, known.metrics, settings.poll_seconds)
     return State(
         settings=settings,
         engine=engine,
         published=published,
+        guard=Guard(known.rules, Catalogue(()), known.metrics),
         metrics=known.metrics,
         gatekeeper=Gatekeeper(engine, keyless=keyless, trust_seconds=trust_seconds),
         telemetry=Telemetry(_run_age(published)),

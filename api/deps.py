@@ -14,6 +14,7 @@ from starlette.responses import Response
 from recommender.domain import MetricsList
 from recommender.errors import MalformedFileError
 from recommender.formats.json_lines import parse_ndjson
+from recommender.guardrails.check import Guard
 from recommender.published import Published
 from recommender.settings import Settings
 from recommender.store.engine import Engine
@@ -29,11 +30,18 @@ USER_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
 
 @dataclass(frozen=True)
 class State:
-    """Everything a process holds on to."""
+    """Everything a process holds on to.
+
+    Attributes
+    ----------
+    guard
+        The rules without a catalogue: for alerts, which need no run.
+    """
 
     settings: Settings
     engine: Engine
     published: Published
+    guard: Guard
     metrics: MetricsList
     gatekeeper: Gatekeeper
     telemetry: Telemetry

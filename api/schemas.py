@@ -86,6 +86,16 @@ class ItemOut(_Out):
     standard_error: StandardError
 
 
+class ContactOut(_Out):
+    """Who can help now; ``country`` is empty and ``phone`` too in the international wording."""
+
+    country: str
+    name: str
+    phone: str
+    url: str
+    emergency: str
+
+
 class AlertOut(_Out):
     """Something the person should see whatever is recommended."""
 
@@ -93,6 +103,42 @@ class AlertOut(_Out):
     severity: str
     text: str
     source: str
+    alert_id: Annotated[str, Field(description="The same for the same rule on the same reading.")]
+    contacts: Annotated[
+        list[ContactOut], Field(description="Whom to turn to; given with a crisis alone.")
+    ]
+    acknowledged_at: Annotated[
+        datetime | None,
+        Field(description="When it was said to be seen; it is sent while its cause holds."),
+    ]
+
+
+class KeptAlertOut(AlertOut):
+    """An alert with its history."""
+
+    rule_version: int
+    observation_id: str | None
+    first_raised_at: datetime
+    last_raised_at: datetime
+    acknowledged_by: Annotated[str | None, Field(description="Id of the key that said so.")]
+    holds: Annotated[bool, Field(description="Whether its cause holds on today's record.")]
+
+
+class KeptAlertsOut(_Out):
+    """Every alert ever raised about a person, what holds now first."""
+
+    user_id: str
+    items: list[KeptAlertOut]
+
+
+class AcknowledgedOut(_Out):
+    """An alert that was said to be seen."""
+
+    alert_id: str
+    user_id: str
+    rule_id: str
+    acknowledged_at: datetime
+    acknowledged_by: str | None
 
 
 class AnswerOut(_Out):
@@ -151,6 +197,7 @@ class RankOut(_Out):
     user_id: str
     run_id: str
     items: list[RankedOut]
+    alerts: list[AlertOut]
 
 
 class RejectionOut(_Out):
@@ -318,11 +365,21 @@ class LiveOut(_Out):
     status: Literal["live"]
 
 
+class RulesOut(_Out):
+    """The guardrail rules in force."""
+
+    label: Annotated[str, Field(description="Changes with any rule; kept with every answer.")]
+    count: int
+    own: Annotated[list[str], Field(description="Ids of the team's own rules.")]
+    disabled: Annotated[list[str], Field(description="Ids of rules that were switched off.")]
+
+
 class ReadyOut(_Out):
     """The server can answer."""
 
     status: Literal["ready"]
     run_id: str
+    rules: RulesOut
 
 
 class FlawOut(_Out):

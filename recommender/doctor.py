@@ -66,7 +66,12 @@ def _knowledge() -> Finding:
         known = load_knowledge()
     except RecommenderError as error:
         return Finding("rules", FAIL, str(error), "mend the file, or install the product again")
-    return Finding("rules", OK, f"{len(known.rules)} rules, {len(known.metrics)} metrics")
+    rules = known.rules
+    found = f"{len(rules)} rules ({len(rules.own)} of your own), {len(known.metrics)} metrics"
+    if rules.disabled:
+        off = f"{found}; switched off: {', '.join(rules.disabled)}"
+        return Finding("rules", WARN, off, "RECOMMENDER_RULES_DISABLED lists them; is it meant?")
+    return Finding("rules", OK, found)
 
 
 def _contents(connection: Connection, now: datetime) -> Iterator[Finding]:

@@ -77,6 +77,11 @@ def ranking_document(ranked: Sequence[Scored]) -> list[Document]:
     ]
 
 
+def alert_document(alert: Alert) -> Document:
+    """An alert as every answer carries it."""
+    return _alert(alert)
+
+
 def action_document(action: Action) -> Document:
     """An action of the catalogue with every field."""
     return {
@@ -153,6 +158,9 @@ def _alert(alert: Alert) -> Document:
         "severity": alert.severity,
         "text": alert.text,
         "source": alert.source,
+        "alert_id": alert.alert_id,
+        "contacts": [asdict(contact) for contact in alert.contacts],
+        "acknowledged_at": alert.acknowledged_at,
     }
 
 

@@ -187,6 +187,12 @@ class Metric:
         The metric in a layperson's words, to stand after "your".
     source, date, verified
         Where range and target come from, its edition, and whether the primary was read.
+    agree_within
+        Readings of the same moment that differ by no more than this (in ``unit``) agree; None if
+        they are never compared.
+    jump
+        A change by more than this share within two weeks is not believed until it is measured
+        again; None if any change is.
     """
 
     name: str
@@ -203,6 +209,8 @@ class Metric:
     source: str = ""
     date: str = ""
     verified: str = "secondary"
+    agree_within: float | None = None
+    jump: float | None = None
 
 
 @dataclass(frozen=True)
@@ -245,13 +253,50 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Who can help now: a crisis line, and the number of the emergency services.
+
+    ``country`` is an ISO 3166-1 alpha-2 code, empty for the international wording, which has no
+    ``phone``.
+    """
+
+    country: str
+    name: str
+    phone: str
+    url: str
+    emergency: str
+
+    def in_words(self) -> str:
+        """One sentence or two that a person can act on."""
+        reach = self.phone or self.url
+        return f"{self.name}: {reach}. In an emergency: {self.emergency}."
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """Something a person should see whatever is recommended; never ranked."""
+    """Something a person should see whatever is recommended; never ranked.
+
+    Attributes
+    ----------
+    alert_id
+        The same for the same rule on the same reading.
+    observation_id
+        The reading that led to it, None if none did.
+    contacts
+        Whom to turn to, for alerts that outrank every other.
+    acknowledged_at
+        When somebody said that it was seen; it is delivered nevertheless while its cause holds.
+    """
 
     rule_id: str
     severity: str
     text: str
     source: str
+    alert_id: str = ""
+    rule_version: int = 0
+    observation_id: str | None = None
+    contacts: tuple[Contact, ...] = ()
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,8 @@ def _metric(entry: Mapping[str, Any], place: int, aliases: Aliases) -> Metric:
         target_high=target_high,
         target_scale=_number(entry.get("target_scale", 1.0), f"{where}: target_scale"),
         verified=str(entry.get("verified", "secondary")),
+        agree_within=_optional(entry, "agree_within", where),
+        jump=_optional(entry, "jump", where),
     )
     _check_values(metric, where)
     return metric
@@ -163,6 +165,10 @@ def _number(value: object, where: str) -> float:
     return float(value)
 
 
+def _optional(entry: Mapping[str, Any], key: str, where: str) -> float | None:
+    return _number(entry[key], f"{where}: {key}") if key in entry else None
+
+
 def _bounds(value: object, where: str) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise MetricError(f"{where}: expected [low, high]")
@@ -175,11 +181,7 @@ def _bounds(value: object, where: str) -> tuple[float, float]:
 def _target(entry: Mapping[str, Any], where: str) -> tuple[float | None, float | None]:
     if "target" in entry:
         return _bounds(entry["target"], f"{where}: target")
-    low, high = (entry.get(key) for key in ("target_low", "target_high"))
-    return (
-        None if low is None else _number(low, f"{where}: target_low"),
-        None if high is None else _number(high, f"{where}: target_high"),
-    )
+    return _optional(entry, "target_low", where), _optional(entry, "target_high", where)
 
 
 def _accepted(entry: Mapping[str, Any], where: str, aliases: Aliases) -> tuple[AcceptedUnit, ...]:
@@ -213,6 +215,8 @@ def _check_values(metric: Metric, where: str) -> None:
         "loinc is not a LOINC code": not all(_LOINC.fullmatch(code) for code in metric.loinc),
         "fresh_days must be above 0": metric.fresh_days <= 0,
         "target_scale must be above 0": metric.target_scale <= 0,
+        "agree_within and jump must not be below 0": min(metric.agree_within or 0, metric.jump or 0)
+        < 0,
         "target lies outside the plausible range": not _target_is_plausible(metric),
         "verified is primary or secondary": metric.verified not in ("primary", "secondary"),
     }

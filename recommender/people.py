@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from recommender.domain import User
+from recommender.alerts import StoredAlert, every_alert, raise_today
+from recommender.domain import Audience, MetricsList, User
 from recommender.errors import NotFoundError
-from recommender.store.engine import Engine, writing
+from recommender.guardrails.check import Guard
+from recommender.store.alerts import KeptAlert, acknowledge
+from recommender.store.engine import Engine, direct, writing
 from recommender.store.person import export_user
 from recommender.store.read import load_user
 from recommender.store.write import erase_user, log_access, update_user
@@ -40,6 +43,33 @@ def change_profile(engine: Engine, user_id: str, changes: Mapping[str, Any], ask
         user = update_user(connection, user_id, changes, now)
         log_access(connection, now, asker.key_id, "update", user_id, asker.channel)
     return user
+
+
+def read_alerts(
+    engine: Engine,
+    guard: Guard,
+    metrics: MetricsList,
+    user_id: str,
+    audience: Audience,
+    country: str | None,
+    asker: Asker,
+) -> list[StoredAlert]:
+    """Check today's record and return every alert ever raised about a person, what holds first."""
+    now = datetime.now(UTC)
+    with direct(engine) as store:
+        today = raise_today(store, guard, metrics, user_id, audience, country, now)
+    with writing(engine) as connection:
+        log_access(connection, now, asker.key_id, "read", user_id, asker.channel)
+        return every_alert(connection, guard, user_id, today, audience)
+
+
+def acknowledge_alert(engine: Engine, user_id: str, alert_id: str, asker: Asker) -> KeptAlert:
+    """Note that an alert was seen; NotFoundError if the person has no such alert."""
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        kept = acknowledge(connection, user_id, alert_id, asker.key_id, now)
+        log_access(connection, now, asker.key_id, "update", user_id, asker.channel)
+    return kept
 
 
 def export_person(engine: Engine, user_id: str, asker: Asker) -> dict[str, Any]:

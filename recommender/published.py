@@ -53,7 +53,7 @@ class Published:
         self, engine: Engine, rules: Rules, metrics: MetricsList, poll_seconds: float = 0.0
     ) -> None:
         self.engine = engine
-        self._rules = rules
+        self.rules = rules
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._live: LiveRun | None = None
@@ -93,5 +93,5 @@ class Published:
             else unpack(*load_artifact(connection, run.run_id))
         )
         catalogue = load_catalogue(connection)
-        assessor = Assessor(model, self._rules, self._metrics, catalogue)
+        assessor = Assessor(model, self.rules, self._metrics, catalogue)
         return LiveRun(run, version, model, assessor)

@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from recommender.alerts import alerts_for, keep
 from recommender.assess import Assessment, Assessor
 from recommender.dataset import FloatArray, IntArray, Records, Users
 from recommender.domain import (
     Action,
+    Alert,
     Audience,
     Objective,
     Reason,
@@ -26,6 +28,7 @@ from recommender.domain import (
     Verdict,
 )
 from recommender.errors import NotFoundError
+from recommender.guardrails.check import Citation
 from recommender.published import LiveRun, Published
 from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed, chosen, eligible
@@ -91,6 +94,12 @@ def recommend_for(
     may_stand, withheld = eligible(assessor, assessment, records.events, at, ask, settings)
     request_id = uuid.uuid4().hex
     listed = chosen(assessor, assessment, may_stand, ask, settings, request_id)
+    alerts = alerts_for(
+        assessor.guard, assessment.decisions, records, ask.audience, settings.country
+    )
+    if alerts and ask.as_of is None:  # a look back raises nothing now
+        with direct(published.engine) as store:
+            alerts = keep(store, user_id, alerts, now)
     answer = RecommendationList(
         request_id=request_id,
         user_id=user_id,
@@ -98,11 +107,12 @@ def recommend_for(
         generated_at=now,
         cold_start=is_unknown(records),
         items=_items(assessor, assessment, records, listed, ask),
-        alerts=assessor.guard.alerts(assessment.decisions, 0, ask.audience),
+        alerts=alerts,
         withheld=withheld,
     )
     with direct(published.engine) as store:
-        log_request(store, answer, ask, _verdict_log(assessor, assessment, records))
+        log = _verdict_log(assessor, assessment, records)
+        log_request(store, answer, ask, log, rules=assessor.guard.rules_label)
     return answer
 
 
@@ -122,14 +132,38 @@ def rank_for(
     NotFoundError
         If an asked action is not in the catalogue.
     """
+    live, _, _, ranked = _rank(published, user_id, action_ids, ask)
+    return live, ranked
+
+
+def rank_with_alerts(
+    published: Published,
+    user_id: str,
+    action_ids: Sequence[str] | None,
+    ask: Ask,
+    settings: Settings,
+) -> tuple[LiveRun, list[RankedAction], tuple[Alert, ...]]:
+    """As ``rank_for``, with the alerts that go with every answer."""
+    live, records, assessment, ranked = _rank(published, user_id, action_ids, ask)
+    guard = live.assessor.guard
+    alerts = alerts_for(guard, assessment.decisions, records, ask.audience, settings.country)
+    if alerts and ask.as_of is None:
+        with direct(published.engine) as store:
+            alerts = keep(store, user_id, alerts, datetime.now(UTC))
+    return live, ranked, alerts
+
+
+def _rank(
+    published: Published, user_id: str, action_ids: Sequence[str] | None, ask: Ask
+) -> tuple[LiveRun, Records, Assessment, list[RankedAction]]:
     live = published.current()
     assessor = live.assessor
     as_of = ask.as_of or datetime.now(UTC)
     places = _places(assessor, action_ids)
-    _, assessment = _assess(published, live, user_id, as_of, ask.audience)
+    records, assessment = _assess(published, live, user_id, as_of, ask.audience)
     scores = assessment.score(ask.objective)[0]
     best_first = places[np.argsort(-scores[places], kind="stable")]
-    return live, _ranked(assessor, assessment, scores, best_first)
+    return live, records, assessment, _ranked(assessor, assessment, scores, best_first)
 
 
 def is_unknown(records: Records) -> bool:
@@ -251,10 +285,15 @@ def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
 def _verdict_log(assessor: Assessor, assessment: Assessment, records: Records) -> str:
     """JSON of what was not simply allowed; see ``store.write.log_request``."""
     grounds = assessor.guard.grounds(assessment.decisions, records, 0)
-    ends = {rule: json_text(list(citation))[1:] for rule, citation in grounds.cited.items()}
+    ends = {rule: json_text(_entry(citation))[1:] for rule, citation in grounds.cited.items()}
     quoted = assessor.quoted_ids
     entries = [
         f"[{quoted[action]},{ends[rule]}"
         for action, rule in zip(grounds.actions, grounds.rules, strict=True)
     ]
     return f"[{','.join(entries)}]"
+
+
+def _entry(citation: Citation) -> list[str | int | None]:
+    """A citation as the log keeps it: a disputing reading only where there is one."""
+    return [*citation[:4], *([citation.rival] if citation.rival else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -85,6 +86,15 @@ class Settings(GateLimits):
     exploration_rate: Annotated[float, Field(ge=0.01, le=0.5)] = Field(
         default=0.1,
         description="Share of a list that is drawn evenly from all allowed actions.",
+    )
+    rules: Path | None = Field(
+        default=None, description="A TOML file of your own guardrail rules, beside the core ones."
+    )
+    rules_disabled: str = Field(
+        default="", description="Ids of guardrail rules to switch off, with commas; logged."
+    )
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = Field(
+        default="", description="Country of the crisis contacts (ISO 3166 alpha-2), e.g. GB."
     )
     dismiss_rest_days: Annotated[float, Field(ge=0, le=365)] = Field(
         default=30.0, description="A dismissed action rests this many days."

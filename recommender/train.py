@@ -166,6 +166,7 @@ def _candidate(training: _Training) -> tuple[Material, Candidate]:
 def _finish(training: _Training, material: Material, candidate: Candidate, now: datetime) -> None:
     """One transaction: the run's result, its figures and, if it may be, the pointer to it."""
     manifest, artifact = candidate.packed()
+    manifest = {**manifest, "rules": training.rules.label}
     published = candidate.decision.passed or training.force
     message = candidate.decision.message(training.force)
     run_id, status = training.run_id, "trained" if published else "held_back"

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from recommender.documents import answer_document, ranking_document
+from recommender.documents import alert_document, answer_document, ranking_document
 from recommender.domain import Audience, Objective
-from recommender.recommend import Ask, rank_for, recommend_for
+from recommender.recommend import Ask, rank_with_alerts, recommend_for
 from recommender.store.engine import writing
 from recommender.store.write import log_access
 
@@ -56,7 +56,14 @@ def rank(
     """Score the asked actions (all if none are named), best first; leaves nothing out."""
     wish = body or RankIn()
     ask = Ask(audience=wish.audience, objective=wish.objective, as_of=wish.as_of)
-    live, ranked = rank_for(state.published, user_id, wish.action_ids, ask)
+    live, ranked, alerts = rank_with_alerts(
+        state.published, user_id, wish.action_ids, ask, state.settings
+    )
     with writing(state.engine) as connection:
         log_access(connection, datetime.now(UTC), caller.key_id, "read", user_id, "http")
-    return {"user_id": user_id, "run_id": live.run.run_id, "items": ranking_document(ranked)}
+    return {
+        "user_id": user_id,
+        "run_id": live.run.run_id,
+        "items": ranking_document(ranked),
+        "alerts": [alert_document(alert) for alert in alerts],
+    }

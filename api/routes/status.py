@@ -38,7 +38,17 @@ async def live() -> dict[str, Any]:
 def ready(state: App) -> dict[str, Any]:
     """The database answers, is up to date, and a run is published; 503 says what is missing."""
     require_current(state.engine)
-    return {"status": "ready", "run_id": state.published.current().run.run_id}
+    rules = state.published.rules
+    return {
+        "status": "ready",
+        "run_id": state.published.current().run.run_id,
+        "rules": {
+            "label": rules.label,
+            "count": len(rules),
+            "own": rules.own,
+            "disabled": rules.disabled,
+        },
+    }
 
 
 @router.get(

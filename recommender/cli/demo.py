@@ -79,7 +79,7 @@ def command() -> None:
     its last day is yesterday.
     """
     chosen = settings()
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(chosen)
     screen = console()
     with database(chosen, migrated=False) as engine:
         _, version = upgrade(engine)

@@ -86,7 +86,7 @@ def command(
     Nothing is written to the database without --save.
     """
     chosen = settings(seed=seed)
-    known = load_knowledge()
+    known = load_knowledge(chosen)
     with database(chosen) as engine, stages() as progress:
         evaluation = replay_history(
             engine,

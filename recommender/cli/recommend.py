@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """Show what to recommend to one person, why, and what to watch out for."""
     chosen = settings()
-    known = load_knowledge()
+    known = load_knowledge(chosen)
     ask = Ask(limit, domain, Audience(audience), Objective(objective), as_of, channel="cli")
     with database(chosen) as engine:
         published = Published(engine, known.rules, known.metrics)

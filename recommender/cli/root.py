@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": ("recommender.cli.demo", "The main job on the shipped sample, start to end."),
     "serve": ("recommender.cli.serve", "Answer over HTTP."),
     "doctor": ("recommender.cli.doctor", "Check that everything is in order."),
+    "rules": ("recommender.cli.rules", "Check, list or explain the guardrail rules."),
     "user": ("recommender.cli.user", "Export or erase what is held on a person."),
     "key": ("recommender.cli.key", "Create, list or revoke keys of the HTTP interface."),
     "retry-rejected": ("recommender.cli.retry_rejected", "Put rejected records through again."),

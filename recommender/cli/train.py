@@ -30,7 +30,7 @@ def command(as_of: datetime | None, seed: int | None, force: bool) -> int:
     Ends with 4 if the gate kept the old run, with 5 if another train is at work.
     """
     chosen = settings(seed=seed)
-    known = load_knowledge()
+    known = load_knowledge(chosen)
     with database(chosen) as engine, stages() as progress:
         report = train_and_publish(
             engine,

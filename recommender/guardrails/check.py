@@ -6,7 +6,7 @@ The rules are never learned and never weighed against a score. ``withhold`` beat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, MetricsList, Verdict
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
+from recommender.guardrails.terms import Evaluate, FactValues
 
 Int16Array = NDArray[np.int16]
 
@@ -48,6 +49,19 @@ class Decisions:
     facts: Facts
 
 
+class Raised(NamedTuple):
+    """An alert rule that holds for one user.
+
+    Attributes
+    ----------
+    observation_id
+        The reading that made it hold (the first if it needed several), or None.
+    """
+
+    rule: Rule
+    observation_id: str | None
+
+
 class Citation(NamedTuple):
     """A rule that decided about some actions of one user.
 
@@ -57,12 +71,15 @@ class Citation(NamedTuple):
         ``caution`` or ``withhold``.
     reading
         Id of the reading that made it hold (the first if it needed several), or None.
+    rival
+        Id of a reading that disputes that one, or None.
     """
 
     verdict: Verdict
     rule_id: str
     version: int
     reading: str | None
+    rival: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,7 @@ class Guard:
     """
 
     def __init__(self, rules: Rules, catalogue: Catalogue, metrics: MetricsList) -> None:
+        self.rules_label = rules.label
         self._rules = rules
         self._reader = FactReader(rules.needs, metrics)
         self.rule_ids = tuple(rule.rule_id for rule in rules.rules)
@@ -137,6 +155,18 @@ class Guard:
             for rule in rules
         )
 
+    def raised(self, decisions: Decisions, records: Records, user: int) -> list[Raised]:
+        """Alert rules that hold for one user, a crisis first, then most pressing first."""
+        places = [self.alert_rules[place] for place in np.flatnonzero(decisions.alerts[user])]
+        return [
+            Raised(self._rules.rules[place], self._reading(decisions, records, user, place))
+            for place in places
+        ]
+
+    def rule_named(self, rule_id: str) -> Rule | None:
+        """A rule in force by its id."""
+        return next((rule for rule in self._rules.rules if rule.rule_id == rule_id), None)
+
     def grounds(self, decisions: Decisions, records: Records, user: int) -> Grounds:
         """Every action that was not simply allowed to one user, with rules and readings.
 
@@ -150,10 +180,20 @@ class Guard:
 
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
         """Indices into ``Records.observations`` of the readings that made a rule hold."""
-        facts = decisions.facts
-        places = self._rules.expressions[rule].witness(facts.of(user))
-        found = (int(facts.readings[place][user]) for place in places)
-        return tuple(index for index in found if index >= 0)
+        expression = self._rules.expressions[rule]
+        for values, readings in decisions.facts.versions(user):
+            if expression.evaluate(values):
+                found = (readings[place] for place in expression.witness(values))
+                return tuple(index for index in found if index >= 0)
+        return ()
+
+    def holds(self, decisions: Decisions, user: int, rule: int, audience: Audience) -> bool:
+        """Whether a rule that is not an alert holds for one user, by disputed readings too."""
+        named = self._rules.rules[rule]
+        if named.verdict == ALERT or named.audience not in (None, audience):
+            return False
+        evaluate = self._rules.expressions[rule].evaluate
+        return any(evaluate(values) for values, _ in decisions.facts.versions(user))
 
     def rule(self, place: int) -> Rule | None:
         """The rule at an index of ``Decisions.rule``, None for -1."""
@@ -164,13 +204,12 @@ class Guard:
         return None if place == NO_RULE else self.rule_ids[place]
 
     def _holding(self, places: Iterable[int], facts: Facts) -> BoolArray:
-        """Which of some rules hold, [n_users, n_rules]."""
-        results = [self._rules.expressions[place].evaluate(facts.values) for place in places]
-        if facts.n_users == 1:
-            return np.array([results], dtype=bool)
-        holds = np.empty((facts.n_users, len(results)), dtype=bool)
-        for column, result in enumerate(results):
-            holds[:, column] = result
+        """Which of some rules hold, by any of disputed readings too, [n_users, n_rules]."""
+        evaluate = [self._rules.expressions[place].evaluate for place in places]
+        holds = _evaluated(evaluate, facts.values, facts.n_users)
+        for dispute in facts.disputes:
+            # No rule allows anything, so that one more that holds can only be safer.
+            holds[dispute.users] |= _evaluated(evaluate, dispute.values, len(dispute.users))
         return holds
 
     def _first_rule(self, holds: BoolArray) -> Int16Array:
@@ -194,16 +233,38 @@ class Guard:
         return deciding
 
     def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
+        named, ids = self._rules.rules[rule], records.observations.ids
+        seen = self.readings_seen(decisions, user, rule)[:1] if ids is not None else ()
+        rivals = [decisions.facts.rival(user, index) for index in seen]
+        reading, rival = (
+            str(ids[found[0]]) if ids is not None and found and found[0] is not None else None
+            for found in (seen, rivals)
+        )
+        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading, rival)
+
+    def _reading(self, decisions: Decisions, records: Records, user: int, rule: int) -> str | None:
+        """Id of the first reading that made a rule hold."""
         ids = records.observations.ids
         seen = self.readings_seen(decisions, user, rule) if ids is not None else ()
-        reading = str(ids[seen[0]]) if ids is not None and seen else None
-        named = self._rules.rules[rule]
-        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading)
+        return str(ids[seen[0]]) if ids is not None and seen else None
+
+
+def _evaluated(evaluate: Sequence[Evaluate], values: FactValues, n_users: int) -> BoolArray:
+    if n_users == 1:
+        found = [each(values) for each in evaluate]
+        return np.array(found, dtype=bool).reshape(1, len(found))
+    holds = np.empty((n_users, len(evaluate)), dtype=bool)
+    for column, each in enumerate(evaluate):
+        holds[:, column] = each(values)
+    return holds
 
 
 def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:
     places = [place for place, rule in enumerate(rules) if rule.verdict == ALERT]
-    return sorted(places, key=lambda place: -SEVERITIES.index(rules[place].severity))
+    return sorted(
+        places,
+        key=lambda place: (not rules[place].crisis, -SEVERITIES.index(rules[place].severity)),
+    )
 
 
 def _verdict_by_rule(rules: tuple[Rule, ...]) -> Int8Array:

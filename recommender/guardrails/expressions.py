@@ -7,6 +7,7 @@ number; names of metrics and of the rule file's own definitions; ``age`` (comple
 
 - ``has('pregnancy')``: the condition is on record;
 - ``attribute('smoking_status') == 'current'``: a further column of the user;
+- ``days_since('last_colonoscopy')``: days since the date in such a column, unknown without one;
 - ``latest('glucose', hours=24)``, ``lowest(...)``, ``highest(...)``: over plausible readings that
   recent (``latest`` without hours uses the metric's freshness, as a bare metric name does);
 - ``unknown(systolic_bp)``: nothing fresh is known.
@@ -32,6 +33,7 @@ from recommender.errors import RuleError
 from recommender.guardrails.comparisons import compare
 from recommender.guardrails.terms import (
     Age,
+    DaysSince,
     Defined,
     Expression,
     FactValues,
@@ -127,6 +129,10 @@ def _attribute(node: ast.Call, scope: Scope) -> Expression:
     return Expression("attribute", lambda _: None, nothing_seen, _word(node))
 
 
+def _days_since(node: ast.Call, scope: Scope) -> Expression:
+    return of_fact(DaysSince(_word(node)), "number", scope)
+
+
 def _unknown(node: ast.Call, scope: Scope) -> Expression:
     subject = _compile(node.args[0], scope)
     if subject.kind == "sex":
@@ -168,6 +174,7 @@ _WINDOWED = ("latest", "lowest", "highest")
 _CALLS: Mapping[str, Callable[[ast.Call, Scope], Expression]] = {
     "has": _has,
     "attribute": _attribute,
+    "days_since": _days_since,
     "unknown": _unknown,
 } | dict.fromkeys(_WINDOWED, _windowed)
 

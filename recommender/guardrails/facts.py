@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +13,27 @@ from numpy.typing import NDArray
 from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 from recommender.guardrails.profile import OneProfile, Profiles, profile_facts
+from recommender.guardrails.standing import Arbiter, Readings, Standing
 from recommender.guardrails.terms import Defined, Expression, Fact, Has, Reading
 
 _SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """What the facts would be if the other of two disagreeing readings counted.
+
+    Attributes
+    ----------
+    users
+        Of which people, ascending.
+    values, readings
+        As in ``Facts``, with one entry for each of ``users``.
+    """
+
+    users: IntArray
+    values: list[Any]
+    readings: Mapping[int, IntArray]
 
 
 @dataclass(frozen=True)
@@ -30,17 +48,45 @@ class Facts:
     readings
         For each reading among the facts, by its place: which observation it is (an index into
         ``Records.observations``, -1 if unknown), one entry a person.
+    disputes
+        The same facts with readings that dispute each other at their lowest, then at their highest;
+        empty where none do.
+    rivals, set_aside
+        By metric name, for those that have any: readings that dispute each other (the latest, the
+        lowest, the highest) and spikes that were not believed, as observations, [3 or 1, n_users]
+        and -1 for none.
     """
 
     n_users: int
     values: list[Any]
     readings: Mapping[int, IntArray]
+    disputes: Sequence[Dispute] = ()
+    rivals: Mapping[str, IntArray] = field(default_factory=dict)
+    set_aside: Mapping[str, IntArray] = field(default_factory=dict)
+
+    def versions(self, user: int) -> Iterator[tuple[list[Any], Mapping[int, int]]]:
+        """The facts about one person as plain numbers and bools, and each reading's observation.
+
+        First as they stand, then as they would be by readings that dispute those.
+        """
+        yield self.of(user), {place: int(seen[user]) for place, seen in self.readings.items()}
+        for dispute in self.disputes:
+            at = int(np.searchsorted(dispute.users, user))
+            if at < len(dispute.users) and dispute.users[at] == user:
+                seen_then = {place: int(seen[at]) for place, seen in dispute.readings.items()}
+                yield _plain(dispute.values, at, self.n_users), seen_then
+
+    def rival(self, user: int, observation: int) -> int | None:
+        """A reading that disputes this one, as an observation; None if none does."""
+        for group in self.rivals.values():
+            found = group[:, user].tolist()
+            if observation in found:
+                return next((each for each in found if each not in (observation, -1)), None)
+        return None
 
     def of(self, user: int) -> list[Any]:
-        """The facts about one person, as plain numbers and bools."""
-        if self.n_users == 1:
-            return self.values
-        return [value[user].item() for value in self.values]
+        """The facts about one person as they stand, as plain numbers and bools."""
+        return _plain(self.values, user, self.n_users)
 
 
 @dataclass(frozen=True)
@@ -80,23 +126,16 @@ class Needs:
         return {name: number for number, name in enumerate(names)}
 
 
-@dataclass(frozen=True)
-class _Readings:
-    """Readings that count, sorted by key = user * number of metrics + metric, then by time."""
-
-    n_users: int
-    n_metrics: int
-    key: IntArray
-    at: FloatArray
-    value: FloatArray
-    index: IntArray
+def _plain(values: list[Any], at: int, n_users: int) -> list[Any]:
+    return values if n_users == 1 else [value[at].item() for value in values]
 
 
 class FactReader:
     """Gathers what the rules need to know about people.
 
-    Only plausible readings not after the instant asked about count. A reading exactly as old as
-    its freshness, or as its ``hours``, still counts.
+    Only plausible readings not after the instant asked about count; which of them stands for a
+    metric is decided in ``standing``. A reading exactly as old as its freshness, or as its
+    ``hours``, still counts.
 
     Parameters
     ----------
@@ -109,7 +148,10 @@ class FactReader:
         self._low = np.array([metric.plausible_low for metric in metrics.metrics])
         self._high = np.array([metric.plausible_high for metric in metrics.metrics])
         self._latest = [place for place, _ in needs.latest]
-        self._metric = np.array([metrics.index[one.metric] for _, one in needs.latest], np.int64)
+        asked = np.array([metrics.index[one.metric] for _, one in needs.latest], np.int64)
+        which, self._row = np.unique(asked, return_inverse=True)
+        self._arbiter = Arbiter(which, metrics)
+        self._names = [metrics.names[number] for number in which]
         self._window = np.array([_window(one, metrics) for _, one in needs.latest])
         self._extremes = [
             (place, metrics.index[one.metric], _window(one, metrics), one.kind)
@@ -126,32 +168,76 @@ class FactReader:
         """Gather the facts about every user of ``records``; ``as_of`` is in seconds since 1970."""
         n_users, asked = len(records.users), self._needs.conditions
         values: list[Any] = [None] * len(self._needs.facts)
-        readings = self._read_readings(records, as_of, values)
+        known = self.that_count(records, as_of)
+        standing = self._arbiter.standing(known)
+        readings = self._read_readings(known, standing.place, as_of, values)
         kind = OneProfile if n_users == 1 else Profiles
         profile = kind(records.users, asked, as_of)
         for place, gather, fact in self._of_profile:
             values[place] = gather(profile, fact)
+        self._define(values)
+        facts = Facts(n_users, values, readings)
+        if standing.disputed.any() or (standing.set_aside >= 0).any():
+            return self._with_doubts(facts, known, standing, as_of)
+        return facts
+
+    def _define(self, values: list[Any]) -> None:
         for place, evaluate in self._defined:
             values[place] = evaluate(values)
-        return Facts(n_users, values, readings)
 
-    def _read_readings(
-        self, records: Records, as_of: float, values: list[Any]
+    def _with_doubts(
+        self, facts: Facts, known: Readings, standing: Standing, as_of: float
+    ) -> Facts:
+        """The facts with what disputes them, of those people of whom anything does."""
+        users = np.flatnonzero(standing.disputed.any(axis=0))
+        disputes = []
+        for other in (standing.low, standing.high) if len(users) else ():
+            values = facts.values if facts.n_users == 1 else [each[users] for each in facts.values]
+            values = list(values)
+            seen = {place: each[users] for place, each in facts.readings.items()}
+            seen |= self._latest_readings(known, other[:, users], as_of, values)
+            self._define(values)
+            disputes.append(Dispute(users, values, seen))
+        rows = np.flatnonzero(standing.disputed.any(axis=1)).tolist()
+        bounds = np.stack([standing.place, standing.low, standing.high])
+        bounds = np.where(standing.disputed, bounds, -1)
+        aside = np.flatnonzero((standing.set_aside >= 0).any(axis=1)).tolist()
+        return replace(
+            facts,
+            disputes=disputes,
+            rivals={self._names[row]: known.observation(bounds[:, row]) for row in rows},
+            set_aside={
+                self._names[row]: known.observation(standing.set_aside[None, row]) for row in aside
+            },
+        )
+
+    def _latest_readings(
+        self, known: Readings, standing: IntArray, as_of: float, values: list[Any]
     ) -> dict[int, IntArray]:
-        known = self._that_count(records, as_of)
-        found, which = _latest(known, self._metric, as_of - self._window)
+        """Fill in the latest values from the places of the standing readings."""
+        place = standing[self._row]
+        fresh = (place >= 0) & (known.at_place(place) >= (as_of - self._window)[:, None])
+        found = np.where(fresh, known.value_at(place), np.nan)
+        which = np.where(fresh, known.observation(place), -1)
         alone = known.n_users == 1
-        seen = dict(zip(self._latest, which, strict=True))
-        for place, value in zip(
+        for number, value in zip(
             self._latest, found[:, 0].tolist() if alone else found, strict=True
         ):
-            values[place] = value
+            values[number] = value
+        return dict(zip(self._latest, which, strict=True))
+
+    def _read_readings(
+        self, known: Readings, standing: IntArray, as_of: float, values: list[Any]
+    ) -> dict[int, IntArray]:
+        seen = self._latest_readings(known, standing, as_of, values)
+        alone = known.n_users == 1
         for place, metric, window, kind in self._extremes:
             extreme, seen[place] = _extreme(known, metric, as_of - window, kind)
             values[place] = extreme.item() if alone else extreme
         return seen
 
-    def _that_count(self, records: Records, as_of: float) -> _Readings:
+    def that_count(self, records: Records, as_of: float) -> Readings:
+        """Plausible readings not after an instant."""
         all_of = records.observations
         kind, value, at = all_of.metric, all_of.value, all_of.at
         counts = (at <= as_of) & (value >= self._low[kind]) & (value <= self._high[kind])
@@ -159,7 +245,7 @@ class FactReader:
         key = all_of.user.astype(np.int64) * self._n_metrics + kind
         if len(index) < len(key):
             key, at, value = key[index], at[index], value[index]
-        return _Readings(len(records.users), self._n_metrics, key, at, value, index)
+        return Readings(len(records.users), self._n_metrics, key, at, value, index)
 
 
 def _window(reading: Reading, metrics: MetricsList) -> float:
@@ -168,20 +254,8 @@ def _window(reading: Reading, metrics: MetricsList) -> float:
     return metrics.metrics[metrics.index[reading.metric]].fresh_days * SECONDS_PER_DAY
 
 
-def _latest(
-    known: _Readings, metric: IntArray, oldest: FloatArray
-) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Latest value and its observation for each asked metric and user, [n_asked, n_users]."""
-    wanted = metric[:, None] + np.arange(known.n_users)[None, :] * known.n_metrics
-    if not len(known.key):
-        return np.full(wanted.shape, np.nan), np.full(wanted.shape, -1)
-    last = np.maximum(np.searchsorted(known.key, wanted, side="right") - 1, 0)
-    fresh = (known.key[last] == wanted) & (known.at[last] >= oldest[:, None])
-    return np.where(fresh, known.value[last], np.nan), np.where(fresh, known.index[last], -1)
-
-
 def _extreme(
-    known: _Readings, metric: int, oldest: float, kind: str
+    known: Readings, metric: int, oldest: float, kind: str
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Lowest or highest value not older than ``oldest`` and its observation, one a user."""
     found, which = np.full(known.n_users, np.nan), np.full(known.n_users, -1, dtype=np.int64)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
-from functools import cached_property
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from recommender.dataset import BoolArray, FloatArray, IntArray, ObjectArray, Us
 from recommender.domain import SECONDS_PER_DAY
 from recommender.guardrails.terms import (
     Age,
+    DaysSince,
     Fact,
     Has,
     NumberOf,
@@ -46,15 +47,21 @@ class Profile(Protocol):
     def attribute(self, name: str) -> Any:
         """A further column as it is, None where it is not known."""
 
+    def word_is(self, name: str, word: str | None) -> Any:
+        """Whether a further column is this word in any spelling, or for None, whether unknown."""
+
     def number(self, name: str) -> Any:
         """A further column as a number, NaN where it is none."""
+
+    def days_since(self, name: str) -> Any:
+        """Days since the date in a further column, NaN where there is none or it is to come."""
 
 
 class OneProfile:
     """The profile of the only person in ``users``."""
 
     def __init__(self, users: Users, _asked: Mapping[str, int], as_of: float) -> None:
-        self._users = users
+        self._users, self._as_of = users, as_of
         self._conditions = frozenset(users.condition_name.tolist())
         self.sex = int(users.sex[0])
         self.age = _age(float(users.born_at[0]), as_of)
@@ -69,9 +76,18 @@ class OneProfile:
         column = self._users.attributes.get(name)
         return None if column is None else column[0]
 
+    def word_is(self, name: str, word: str | None) -> bool:
+        """See ``Profile``."""
+        return _spelled(self.attribute(name)) == _spelled(word)
+
     def number(self, name: str) -> float:
         """See ``Profile``."""
         return _as_number(self.attribute(name))
+
+    def days_since(self, name: str) -> float:
+        """See ``Profile``."""
+        days = (self._as_of - _instant(self.attribute(name))) / SECONDS_PER_DAY
+        return days if days >= 0 else _UNKNOWN
 
 
 class Profiles:
@@ -84,7 +100,8 @@ class Profiles:
     """
 
     def __init__(self, users: Users, asked: Mapping[str, int], as_of: float) -> None:
-        self._users, self._asked = users, asked
+        self._users, self._asked, self._as_of = users, asked, as_of
+        self._words: dict[str, ObjectArray] = {}
         self.sex = users.sex
         self.age = completed_years(users.born_at, as_of)
 
@@ -115,10 +132,29 @@ class Profiles:
             return np.full(len(self._users), None, dtype=object)
         return np.asarray(column, dtype=object)
 
+    def word_is(self, name: str, word: str | None) -> BoolArray:
+        """See ``Profile``."""
+        if name not in self._users.attributes:
+            return np.full(len(self._users), word is None)
+        if name not in self._words:
+            values = map(_spelled, self.attribute(name))
+            self._words[name] = np.fromiter(values, dtype=object, count=len(self._users))
+        same: BoolArray = np.asarray(self._words[name] == _spelled(word), dtype=bool)
+        return same
+
     def number(self, name: str) -> FloatArray:
         """See ``Profile``."""
         values = self.attribute(name)
         return np.fromiter(map(_as_number, values), np.float64, len(values))
+
+    def days_since(self, name: str) -> FloatArray:
+        """See ``Profile``."""
+        column = self._users.attributes.get(name)
+        if column is None:
+            return np.full(len(self._users), np.nan)
+        instants = np.fromiter(map(_instant, column), np.float64, len(column))
+        days = (self._as_of - instants) / SECONDS_PER_DAY
+        return np.where(days >= 0, days, np.nan)
 
 
 Gather = Callable[[Profile, Any], Any]
@@ -133,20 +169,22 @@ def profile_facts(facts: Sequence[Fact]) -> list[tuple[int, Gather, Fact]]:
     ]
 
 
-def _text_is(profile: Profile, fact: TextIs) -> Any:
-    value = profile.attribute(fact.attribute)
-    if fact.word is None:
-        # None and NaN stand for unknown; NaN is what differs from itself.
-        return (value == None) | (value != value)  # noqa: E711
-    return value == fact.word
+def _spelled(value: object) -> object:
+    """A word as it is compared: lower case, no blanks around it; None where nothing is known."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"  # as JSON has it
+    if isinstance(value, str):
+        return value.strip().casefold() or None
+    return None if value != value else value  # only NaN differs from itself
 
 
 _GATHER: Mapping[type[Any], Gather] = {
     Age: lambda profile, _: profile.age,
     SexIs: lambda profile, fact: profile.sex == fact.code,
     Has: lambda profile, fact: profile.has(fact.condition),
-    TextIs: _text_is,
+    TextIs: lambda profile, fact: profile.word_is(fact.attribute, fact.word),
     NumberOf: lambda profile, fact: profile.number(fact.attribute),
+    DaysSince: lambda profile, fact: profile.days_since(fact.attribute),
     UnknownPerson: lambda profile, _: profile.unknown_person,
 }
 
@@ -181,6 +219,20 @@ def _month_and_day(at: FloatArray) -> tuple[IntArray, IntArray]:
     days = np.floor(at / SECONDS_PER_DAY).astype(np.int64).astype("M8[D]")
     months = days.astype("M8[M]")
     return months.astype(np.int64), (days - months.astype("M8[D]")).astype(np.int64)
+
+
+def _instant(value: object) -> float:
+    """Seconds since 1970 of a date (midnight UTC) or an instant, NaN for anything else."""
+    return _instant_of(value) if isinstance(value, str) else float("nan")
+
+
+@lru_cache(maxsize=65_536)
+def _instant_of(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return float("nan")
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _as_number(value: object) -> float:

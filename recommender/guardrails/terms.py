@@ -58,6 +58,13 @@ class NumberOf:
 
 
 @dataclass(frozen=True, slots=True)
+class DaysSince:
+    """Days since the date that an attribute holds, NaN if it holds none or one to come."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownPerson:
     """Whether neither a birth date nor any condition is on record."""
 
@@ -69,7 +76,9 @@ class Defined:
     name: str
 
 
-Fact: TypeAlias = Reading | Age | SexIs | Has | TextIs | NumberOf | UnknownPerson | Defined
+Fact: TypeAlias = (
+    Reading | Age | SexIs | Has | TextIs | NumberOf | DaysSince | UnknownPerson | Defined
+)
 Evaluate: TypeAlias = Callable[[FactValues], Any]
 Witness: TypeAlias = Callable[[FactValues], tuple[int, ...]]
 

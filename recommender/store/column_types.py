@@ -33,11 +33,16 @@ class UtcInstant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return an aware UTC datetime."""
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return datetime.strptime(value, _ISO).replace(tzinfo=UTC)
-        return value.astimezone(UTC)  # type: ignore[no-any-return]
+        return instant_read(value)
+
+
+def instant_read(value: Any) -> datetime | None:
+    """An instant as a driver gives it -> aware, in UTC."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return datetime.strptime(value, _ISO).replace(tzinfo=UTC)
+    return value.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 def instant_value(dialect: str, instant: datetime) -> str | datetime:

@@ -397,13 +397,46 @@ requests = Table(
         "verdicts",
         Json,
         nullable=False,
-        comment="JSON list of [action_id, verdict, rule_id, rule_version, observation_id]; "
-        "allowed ones left out.",
+        comment="JSON list of [action_id, verdict, rule_id, rule_version, observation_id, and a "
+        "reading that disputes it where one does]; allowed ones left out.",
     ),
     Column("alerts", Json, nullable=False, comment="JSON list of [rule_id, severity]."),
+    Column(
+        "rules",
+        Text,
+        comment="Rules in force: hash of the core and own ones, and what is disabled.",
+    ),
     _one_of("channel", "http", "cli"),
     Index(None, "user_id", "generated_at"),
     comment="Every answer given, one compact row each.",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column(
+        "alert_id", Text, primary_key=True, comment="Id: one for each rule and reading of a person."
+    ),
+    Column("user_id", Text, nullable=False, comment="Person concerned."),
+    Column("rule_id", Text, nullable=False, comment="Rule that raised it."),
+    Column(
+        "rule_version", Integer, nullable=False, comment="Version of that rule, when last raised."
+    ),
+    Column("observation_id", Text, comment="Reading that led to it; null if none did."),
+    Column("severity", Text, nullable=False, comment="info, warning or critical."),
+    Column("first_raised_at", UtcInstant, nullable=False, comment="When first delivered (UTC)."),
+    Column("last_raised_at", UtcInstant, nullable=False, comment="When last delivered (UTC)."),
+    Column(
+        "acknowledged_at", UtcInstant, comment="When it was said to be seen (UTC); null if not."
+    ),
+    Column(
+        "acknowledged_by",
+        Text,
+        comment="Key that said so; null on loopback without keys and on the command line.",
+    ),
+    _one_of("severity", "info", "warning", "critical"),
+    Index(None, "user_id", "last_raised_at"),
+    comment="Alerts delivered with answers: one row for each rule and reading of a person.",
 )
 
 api_keys = Table(

@@ -49,7 +49,9 @@ class Asked(Protocol):
         """``http`` or ``cli``."""
 
 
-def log_request(store: Direct, answer: RecommendationList, asked: Asked, verdicts: str) -> None:
+def log_request(
+    store: Direct, answer: RecommendationList, asked: Asked, verdicts: str, rules: str | None = None
+) -> None:
     """Keep an answer as it was given: one compact row.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
@@ -60,6 +62,8 @@ def log_request(store: Direct, answer: RecommendationList, asked: Asked, verdict
     verdicts
         JSON list of [action_id, verdict, rule_id, rule_version, observation_id] of every
         action that was not simply allowed.
+    rules
+        ``Rules.label`` of the rules in force.
     """
     generated_at = instant_value(store.dialect, answer.generated_at)
     store.run(
@@ -80,6 +84,7 @@ def log_request(store: Direct, answer: RecommendationList, asked: Asked, verdict
             "items": json_text([_item(item) for item in answer.items]),
             "verdicts": verdicts,
             "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
+            "rules": rules,
         },
     )
 

@@ -35,6 +35,8 @@ from recommender.settings import Settings
 OPERATIONS = (
     ("GET", "/v1/users/{user_id}/recommendations"),
     ("POST", "/v1/users/{user_id}/rank"),
+    ("GET", "/v1/users/{user_id}/alerts"),
+    ("POST", "/v1/users/{user_id}/alerts/{alert_id}/acknowledge"),
     ("POST", "/v1/events"),
     ("POST", "/v1/observations"),
     ("POST", "/v1/users"),

@@ -23,6 +23,7 @@ from recommender.domain import (
 )
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
+from recommender.store.alerts import AlertRow, keep_alerts
 from recommender.store.engine import direct, reading, writing
 from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
@@ -69,6 +70,7 @@ def _fill(engine: Engine) -> None:
         for user_id in ("ann", "bea"):
             verdicts = '[["nap", "withhold", "r", 1, "o1"]]'
             log_request(store, answer(f"q-{user_id}", user_id), Ask(), verdicts)
+            keep_alerts(store, [AlertRow(f"a-{user_id}", user_id, "x", 1, "o1", "info")], NOW)
     with writing(engine) as conn:
         for user_id in ("ann", "bea"):
             log_access(conn, NOW, "k", "read", user_id, "http")

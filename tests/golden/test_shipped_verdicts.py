@@ -33,6 +33,33 @@ PEOPLE: dict[str, Person] = {
     "chest pain on exertion": person("chest_pain_on_exertion", age=66, sex="male", **WELL),
     "thoughts of self-harm": person("depression", age=35, **WELL, phq9=21, phq9_item9=2),
     "a boy of 15": person(age=15, sex="male", **WELL),
+    "two cuffs that disagree": Person(
+        age=50,
+        sex="male",
+        readings=(
+            ("systolic_bp", 186, 0.1),
+            ("systolic_bp", 122, 0.05),
+            ("diastolic_bp", 78, 0.05),
+        ),
+    ),
+    "heart disease, active and cleared": person(
+        "coronary_artery_disease",
+        age=60,
+        sex="male",
+        **WELL,
+        active_minutes=40,
+        attributes={"exercise_clearance": "vigorous", "exercise_clearance_on": "2026-05-01"},
+    ),
+    "screened and vaccinated lately": person(
+        age=66,
+        **WELL,
+        attributes={
+            "last_colonoscopy": "2020-03-01",
+            "last_breast_screening": "2026-01-10",
+            "last_influenza_vaccination": "2026-02-01",
+            "lung_screening_result": "abnormal",
+        },
+    ),
 }
 
 

@@ -47,6 +47,8 @@ def ways(person: str) -> dict[str, tuple[str, str, Any]]:
     return {
         "list": ("GET", f"/v1/users/{person}/recommendations", None),
         "rank": ("POST", f"/v1/users/{person}/rank", {}),
+        "alerts": ("GET", f"/v1/users/{person}/alerts", None),
+        "acknowledge": ("POST", f"/v1/users/{person}/alerts/none/acknowledge", None),
         "read": ("GET", f"/v1/users/{person}", None),
         "patch": ("PATCH", f"/v1/users/{person}", {}),
         "events": ("POST", "/v1/events", [{"user_id": person}]),
@@ -74,9 +76,9 @@ def allowed(client: TestClient, key: dict[str, str], person: str) -> set[str]:
     return found
 
 
-READ = {"list", "rank", "read", "actions", "runs"}
+READ = {"list", "rank", "alerts", "read", "actions", "runs"}
 RUNS = {"runs", "run", "card", "rollback", "publish"}
-WRITE = {"patch", "events", "observations", "users", "new actions"}
+WRITE = {"patch", "acknowledge", "events", "observations", "users", "new actions"}
 
 
 @pytest.mark.parametrize(
@@ -98,8 +100,8 @@ def test_each_scope_opens_its_own_doors(
 @pytest.mark.parametrize(
     ("scopes", "own"),
     [
-        (("read",), {"list", "rank", "read", "actions", "export"}),
-        (("write",), {"patch", "events", "observations", "users", "delete"}),
+        (("read",), {"list", "rank", "alerts", "read", "actions", "export"}),
+        (("write",), {"patch", "acknowledge", "events", "observations", "users", "delete"}),
         (("admin",), set(ways(OWN)) - RUNS - {"new actions"}),
     ],
 )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from guardrail_people import Person
 from guardrail_people import person as p
-
-Cases = dict[str, tuple[list[Person], list[Person]]]
+from intervals import ABNORMAL, INTERVALS, Cases, ago
 
 DAY = 24.0
 YEAR = 365.25 * DAY
+ASIAN = {"ethnicity": "asian"}
 EXACTLY_18_5 = {"body_height": 200.0, "body_weight": 74.0}
 BELOW_18_5 = {"body_height": 200.0, "body_weight": 73.9}
 
@@ -26,7 +26,11 @@ def smoker(word: str | None, **known: object) -> Person:
 
 
 PLAIN = p()
-PREGNANT = "pregnancy gestational_diabetes cervical_insufficiency placenta_praevia preeclampsia"
+PREGNANT_BARRED = (
+    "cervical_insufficiency placenta_praevia preeclampsia multiple_pregnancy pregnancy_bleeding "
+    "preterm_labour ruptured_membranes"
+)
+PREGNANT = f"pregnancy gestational_diabetes {PREGNANT_BARRED}"
 DIABETES = "type_1_diabetes type_2_diabetes gestational_diabetes insulin_use"
 HEART = "coronary_artery_disease heart_failure arrhythmia"
 DISEASE = f"{HEART} stroke peripheral_artery_disease chronic_kidney_disease {DIABETES}"
@@ -73,13 +77,63 @@ THIN = [
 NOT_THIN = [PLAIN, p(body_mass_index=18.5), p(**EXACTLY_18_5)]
 NO_WEIGHT = [PLAIN, p(body_weight=70), p(body_height=170), p(body_mass_index=(22, 180 * DAY + 1))]
 WEIGHT = [p(body_mass_index=22), p(body_weight=70, body_height=170)]
-INSULIN_BELOW_90 = [p("insulin_use", glucose=89), p("type_1_diabetes", glucose=(89, DAY))]
+INSULIN_BELOW_90 = [
+    p("insulin_use", glucose=89),
+    p("type_1_diabetes", glucose=(89, DAY)),
+    p("type_2_diabetes", glucose=89),
+]
 INSULIN_ABOVE_90 = [
     p(glucose=89),
-    p("type_2_diabetes", glucose=89),
     p("insulin_use", glucose=90),
     p("insulin_use", glucose=(89, DAY + 1)),
 ]
+NO_GLUCOSE_TODAY = (
+    [p("insulin_use"), p("type_1_diabetes", glucose=(100, DAY + 1))],
+    [PLAIN, p("insulin_use", glucose=(100, DAY)), p("type_2_diabetes")],
+)
+SUGAR = [p(hba1c=6.5), p(fasting_glucose=126), p("prediabetes", hba1c=7)]
+NO_SUGAR = [PLAIN, p(hba1c=6.4, fasting_glucose=125), p("type_2_diabetes", hba1c=9)]
+BELOW_70 = (
+    [p(glucose=69), p(glucose=(69, DAY))],
+    [
+        PLAIN,
+        p(glucose=70),
+        p(glucose=(69, DAY + 1)),
+        Person(readings=(("glucose", 60, 3), ("glucose", 120, 1))),
+    ],
+)
+RISKY_DRINKING = (
+    [p(audit_c=3), p(audit_c=3, sex="unknown"), p(audit_c=4, sex="male")],
+    [PLAIN, p(audit_c=2), p(audit_c=3, sex="male")],
+)
+STAGE_TWO = [p(systolic_bp=140), p(diastolic_bp=90)]
+NO_STAGE_TWO = [PLAIN, p(systolic_bp=139, diastolic_bp=89)]
+
+
+def cleared(word: str, days: float, has: str = "stroke", **known: float) -> Person:
+    attributes = {"exercise_clearance": word, "exercise_clearance_on": ago(days)}
+    return p(has, attributes=attributes, **known)
+
+
+ACTIVE = {"moderate_minutes_per_week": 90.0}
+NOT_ACTIVE = [
+    *each(DISEASE),
+    p("stroke", moderate_minutes_per_week=89),
+    p("stroke", active_minutes=12),
+    p("stroke", active_minutes=(60, 14 * DAY + 1)),
+    cleared("light", 1),
+    cleared("moderate", 365.5),
+    cleared("moderate", -1),
+]
+ACTIVE_OR_CLEARED = [
+    PLAIN,
+    *NOT_DISEASE,
+    p("stroke", moderate_minutes_per_week=90),
+    p("stroke", active_minutes=13),
+    cleared("moderate", 365),
+    cleared("vigorous", 1),
+]
+
 GLUCOSE_250 = [p(glucose=250), p(glucose=(250, DAY))]
 NO_GLUCOSE_250 = [PLAIN, p(glucose=249), p(glucose=(250, DAY + 1))]
 GLUCOSE_350 = [p(glucose=350), p(glucose=(350, DAY))]
@@ -105,6 +159,31 @@ ALERTS: Cases = {
         [PLAIN, p(glucose=70), p(glucose=53), p(glucose=(53, DAY)), p(glucose=(69, 91 * DAY))],
     ),
     "glucose_very_high": (GLUCOSE_350, NO_GLUCOSE_350),
+    "ketones_very_high": (
+        [p(blood_ketones=3), p(blood_ketones=(3, DAY))],
+        [PLAIN, p(blood_ketones=2.9), p(blood_ketones=(3, DAY + 1))],
+    ),
+    "ketones_high": (
+        [p(blood_ketones=1.5), p(blood_ketones=2.9)],
+        [PLAIN, p(blood_ketones=1.4), p(blood_ketones=3)],
+    ),
+    "sugar_high": (SUGAR, NO_SUGAR),
+    "sugar_raised": (
+        [p(hba1c=5.7), p(hba1c=6.4), p(fasting_glucose=100), p(fasting_glucose=125)],
+        [
+            PLAIN,
+            *SUGAR,
+            p(hba1c=5.6, fasting_glucose=99),
+            p("prediabetes", hba1c=6),
+            p("type_1_diabetes", hba1c=6),
+            p(hba1c=(6, 181 * DAY)),
+        ],
+    ),
+    "pressure_high": (
+        [*STAGE_TWO, p(systolic_bp=180, diastolic_bp=120)],
+        [*NO_STAGE_TWO, p(systolic_bp=181), p("pregnancy", systolic_bp=150)],
+    ),
+    "screening_result_open": ABNORMAL,
     "oxygen_very_low": (OXYGEN, NO_OXYGEN),
     "oxygen_low": (
         [p(oxygen_saturation=92.1), p(oxygen_saturation=94.9)],
@@ -131,10 +210,7 @@ ALERTS: Cases = {
     "mood_low": ([p(phq9=10), p(phq9=19)], [PLAIN, p(phq9=9), p(phq9=20)]),
     "worry_severe": ([p(gad7=15)], [PLAIN, p(gad7=14)]),
     "worry_raised": ([p(gad7=10), p(gad7=14)], [PLAIN, p(gad7=9), p(gad7=15)]),
-    "drinking_risky": (
-        [p(audit_c=3), p(audit_c=3, sex="unknown"), p(audit_c=4, sex="male")],
-        [PLAIN, p(audit_c=2), p(audit_c=3, sex="male")],
-    ),
+    "drinking_risky": RISKY_DRINKING,
 }
 
 UNKNOWN_AND_AGE: Cases = {
@@ -155,29 +231,41 @@ EXERCISE: Cases = {
     ),
     "pressure_uncontrolled": (UNCONTROLLED, NO_UNCONTROLLED),
     "pressure_low_exercise": ([p(systolic_bp=90)], [PLAIN, p(systolic_bp=91)]),
-    "known_disease_vigorous": (each(DISEASE), [PLAIN, *NOT_DISEASE]),
+    "known_disease_moderate": (NOT_ACTIVE, ACTIVE_OR_CLEARED),
+    "known_disease_vigorous": (
+        [
+            *each(DISEASE),
+            p("stroke", **ACTIVE),
+            cleared("vigorous", 1),
+            cleared("moderate", 1, **ACTIVE),
+            cleared("vigorous", 365.5, **ACTIVE),
+            cleared("vigorous", 1, moderate_minutes_per_week=89),
+        ],
+        [PLAIN, *NOT_DISEASE, cleared("vigorous", 365, **ACTIVE)],
+    ),
     "exertion_symptoms_exercise": (SYMPTOMS, [PLAIN, p("arrhythmia")]),
     "glucose_recent_severe_low": (
         [
             p(glucose=51),
             p(glucose=(51, DAY)),
             Person(readings=(("glucose", 51, 20), ("glucose", 120, 1))),
+            p(attributes={"severe_low_glucose_on": ago(0)}),
+            p(attributes={"severe_low_glucose_on": ago(1.99)}),
         ],
         [
             PLAIN,
             p(glucose=52),
             p(glucose=(51, DAY + 1)),
             Person(readings=(("glucose", 51, DAY + 1), ("glucose", 120, 1))),
+            p(attributes={"severe_low_glucose_on": ago(2)}),
+            p(attributes={"severe_low_glucose_on": "some day"}),
         ],
     ),
-    "glucose_low_exercise": (
-        [p(glucose=69), p(glucose=(69, DAY))],
-        [
-            PLAIN,
-            p(glucose=70),
-            p(glucose=(69, DAY + 1)),
-            Person(readings=(("glucose", 60, 3), ("glucose", 120, 1))),
-        ],
+    "glucose_low_exercise": BELOW_70,
+    "insulin_glucose_unknown_vigorous": NO_GLUCOSE_TODAY,
+    "ketones_exercise": (
+        [p(blood_ketones=1.5), p(blood_ketones=(1.5, DAY))],
+        [PLAIN, p(blood_ketones=1.4), p(blood_ketones=(1.5, DAY + 1))],
     ),
     "insulin_glucose_below_start": (INSULIN_BELOW_90, INSULIN_ABOVE_90),
     "glucose_high_exercise": (GLUCOSE_250, NO_GLUCOSE_250),
@@ -198,11 +286,19 @@ CONDITIONS: Cases = {
     "pregnancy": (each(PREGNANT), [PLAIN, p("postpartum")]),
     "pregnancy_exercise_contraindicated": (
         [
-            *[p(f"pregnancy {condition}") for condition in f"{HEART} copd".split()],
-            *each("cervical_insufficiency placenta_praevia preeclampsia"),
+            *[
+                p(f"pregnancy {condition}")
+                for condition in f"{HEART} copd restrictive_lung_disease".split()
+            ],
+            *each(PREGNANT_BARRED),
             *PREGNANT_SEVERE,
         ],
-        [PLAIN, p("pregnancy"), *each(HEART), p("copd"), *NO_PREGNANT_SEVERE],
+        [
+            PLAIN,
+            p("pregnancy"),
+            *each(f"{HEART} copd restrictive_lung_disease"),
+            *NO_PREGNANT_SEVERE,
+        ],
     ),
     "postpartum": ([p("postpartum")], [PLAIN, p("pregnancy")]),
     "recent_surgery": ([p("recent_surgery")], [PLAIN]),
@@ -220,6 +316,11 @@ CONDITIONS: Cases = {
     "treatment_frailty": ([p("cancer_in_treatment")], [PLAIN]),
     "no_alcohol": (each("alcohol_use_disorder liver_disease"), [PLAIN]),
     "heavy_drinking": ([p(audit_c=8)], [PLAIN, p(audit_c=7)]),
+    "sleep_short": ([p(sleep_duration=4.9)], [PLAIN, p(sleep_duration=5)]),
+    "weight_high_impact": (
+        [p(body_mass_index=40), p(body_height=200, body_weight=160)],
+        [PLAIN, p(body_mass_index=39.9), p(body_height=200, body_weight=159.9)],
+    ),
     "sleep_loss_risk": (each("bipolar_disorder dementia"), [PLAIN, p("depression")]),
     "mood_crisis": (
         [p(phq9_item9=1), p(phq9=20)],
@@ -298,8 +399,20 @@ SCREENING: Cases = {
     "screening_diabetes_eligibility": both(
         ages(35, 70, body_mass_index=25),
         (
-            [PLAIN, p(body_mass_index=24.9), p(**UNDER_25), *each(DIABETES, body_mass_index=31)],
-            [p(**EXACTLY_25), p("prediabetes", body_mass_index=25)],
+            [
+                PLAIN,
+                p(body_mass_index=24.9),
+                p(**UNDER_25),
+                *each(DIABETES, body_mass_index=31),
+                p(body_mass_index=22.9, attributes=ASIAN),
+                p(body_height=200, body_weight=91.9, attributes=ASIAN),
+            ],
+            [
+                p(**EXACTLY_25),
+                p("prediabetes", body_mass_index=25),
+                p(body_mass_index=23, attributes=ASIAN),
+                p(body_height=200, body_weight=92, attributes=ASIAN),
+            ],
         ),
     ),
     "screening_osteoporosis_eligibility": both(
@@ -321,7 +434,20 @@ SCREENING: Cases = {
     "screening_anxiety_eligibility": ages(19, 64),
     "screening_obesity_eligibility": both(
         ages(18, body_mass_index=30),
-        ([PLAIN, p(body_mass_index=29.9), p(**UNDER_30)], [p(**EXACTLY_30)]),
+        (
+            [
+                PLAIN,
+                p(body_mass_index=29.9),
+                p(**UNDER_30),
+                p(body_mass_index=27.4, attributes=ASIAN),
+                p(body_height=200, body_weight=109.9, attributes=ASIAN),
+            ],
+            [
+                p(**EXACTLY_30),
+                p(body_mass_index=27.5, attributes=ASIAN),
+                p(body_height=200, body_weight=110, attributes=ASIAN),
+            ],
+        ),
     ),
     "screening_falls_eligibility": both(
         ages(65, has="balance_disorder"),
@@ -365,21 +491,18 @@ CAUTIONS: Cases = {
         [*CRISIS, *OXYGEN, *PULSE, *BREATHING, *TEMPERATURE, *SYMPTOMS],
         [*NO_CRISIS, *NO_OXYGEN, *NO_PULSE, *NO_BREATHING, *NO_TEMPERATURE],
     ),
-    "known_disease_inactive": (
-        [
-            *each(DISEASE),
-            p("stroke", moderate_minutes_per_week=89),
-            p("stroke", active_minutes=12),
-            p("stroke", active_minutes=(60, 14 * DAY + 1)),
-        ],
-        [PLAIN, p("stroke", moderate_minutes_per_week=90), p("stroke", active_minutes=13)],
+    "known_disease_inactive": (NOT_ACTIVE, ACTIVE_OR_CLEARED),
+    "restricted_eating_exercise": (THIN, NOT_THIN),
+    "glucose_low_light": BELOW_70,
+    "pressure_stage_two_care": (STAGE_TWO, NO_STAGE_TWO),
+    "risky_drinking_care": RISKY_DRINKING,
+    "sleep_short_care": (
+        [p(sleep_duration=6.9), p(age=18, sleep_duration=5)],
+        [PLAIN, p(sleep_duration=7), p(age=17, sleep_duration=6), p(age=None, sleep_duration=6)],
     ),
     "unknown_age_exercise": ([p(age=None)], [PLAIN]),
     "insulin_glucose_snack": (INSULIN_BELOW_90, INSULIN_ABOVE_90),
-    "insulin_glucose_unknown": (
-        [p("insulin_use"), p("type_1_diabetes", glucose=(100, DAY + 1))],
-        [PLAIN, p("insulin_use", glucose=(100, DAY))],
-    ),
+    "insulin_glucose_unknown": NO_GLUCOSE_TODAY,
     "glucose_high_moderate": (GLUCOSE_250, NO_GLUCOSE_250),
     "pressure_uncontrolled_care": (UNCONTROLLED, NO_UNCONTROLLED),
     "unknown_pressure_care": (NO_PRESSURE, PRESSURE),
@@ -392,8 +515,12 @@ CAUTIONS: Cases = {
     "diabetes_eating": (each(DIABETES), [PLAIN, p("prediabetes")]),
     "kidney_care": ([p("chronic_kidney_disease")], [PLAIN]),
     "joint_care": (
-        [*each("osteoarthritis rheumatoid_arthritis low_back_pain"), p(body_mass_index=35)],
-        [PLAIN, p(body_mass_index=34.9)],
+        [
+            *each("osteoarthritis rheumatoid_arthritis low_back_pain"),
+            p(body_mass_index=35),
+            p(body_height=200, body_weight=140),
+        ],
+        [PLAIN, p(body_mass_index=34.9), p(body_height=200, body_weight=139.9)],
     ),
     "airway_care": (each("asthma copd"), [PLAIN]),
     "seizure_care": ([p("epilepsy")], [PLAIN]),
@@ -404,4 +531,4 @@ CAUTIONS: Cases = {
     "young_adult_alcohol": ([p(age=18), p(age=20)], [p(age=17), p(age=21), p(age=None)]),
 }
 
-CASES: Cases = ALERTS | UNKNOWN_AND_AGE | EXERCISE | CONDITIONS | SCREENING | CAUTIONS
+CASES: Cases = ALERTS | UNKNOWN_AND_AGE | EXERCISE | CONDITIONS | SCREENING | CAUTIONS | INTERVALS

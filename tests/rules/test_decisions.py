@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_self_harm_outranks_every_other_alert() -> None:
     assert found.index("pressure_crisis") < found.index("mood_very_low")
 
 
+def test_a_crisis_comes_first_wherever_its_rule_stands() -> None:
+    rules = shipped_rules()
+    turned = replace(rules, rules=rules.rules[::-1], expressions=rules.expressions[::-1])
+    guard = Guard(turned, one_action_a_tag(), metrics())
+    decisions = guard.decide(records_of(person(phq9_item9=1, systolic_bp=230)), NOW)
+    found = [alert.rule_id for alert in guard.alerts(decisions, 0, Audience.USER)]
+    assert found[0] == "self_harm_answer"
+    assert "pressure_crisis" in found
+
+
 def test_medicines_are_for_clinicians_only() -> None:
     who = person("hypertension", age=60, **WELL)
     for tag in ("medication_talk", "screening:statin"):
@@ -171,10 +182,10 @@ def test_log_names_rule_version_and_the_reading_that_counted() -> None:
     logged = _logged(guard, decisions, records, 0)
     hit = logged["do-moderate_exercise"]
     diastolic = int(np.flatnonzero(records.observations.value == 112)[0])
-    assert hit == ("withhold", "pressure_unsafe", 1, f"o{diastolic}")
+    assert hit == ("withhold", "pressure_unsafe", 1, f"o{diastolic}", None)
     decided = int(decisions.rule[0, one_action_a_tag().index["do-moderate_exercise"]])
     assert guard.readings_seen(decisions, 0, decided) == (diastolic,)
-    assert logged["do-fasting"][1:] == ("unknown_weight", 1, None)
+    assert logged["do-fasting"][1:4] == ("unknown_weight", 1, None)
     assert "do-light_exercise" not in logged
 
 
@@ -271,6 +282,9 @@ def test_plain_rule_loads(tmp_path: Path) -> None:
         ("[[rule]]", '[[rule]]\naudience = "robot"', "audience is one of"),
         ("[[rule]]", '[[rule]]\nverified = "maybe"', "verified is"),
         ("[[rule]]", "[[rule]]\nurgent = true", "does not know urgent"),
+        ("[[rule]]", "[[rule]]\ncrisis = true", "only a critical alert can be a crisis"),
+        ("systolic_bp >= 180", "days_since(heat) < 1", "a quoted name is needed"),
+        ("systolic_bp >= 180", "days_since('x', hours=1) < 1", "days_since takes one argument"),
         ("[[rule]]", "[[rules]]", "does not know rules"),
         ("[[rule]]", '[definitions]\nage = "age < 1"\n[[rule]]', "definition age"),
         (">= 180", ">= ", "is not an expression"),

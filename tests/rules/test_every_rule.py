@@ -71,31 +71,33 @@ def test_rule_touches_its_tags_alone(rule: Rule) -> None:
 
 
 def nudged(text: str) -> Iterator[str]:
-    """The expression with one number moved, or one comparison made strict or loose."""
+    """The expression with one number moved, one comparison or one ``and``/``or`` changed."""
     whole = ast.parse(text, mode="eval")
     for place, node in enumerate(ast.walk(whole)):
         changes: list[tuple[str, object]] = []
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             step = 1 if float(node.value).is_integer() and "." not in repr(node.value) else 0.1
-            changes = [("value", node.value + step), ("value", node.value - step)]
+            changes = [("value", round(node.value + by, 6)) for by in (step, -step)]
         elif isinstance(node, ast.Compare):
             for symbol in range(len(node.ops)):
                 ops = list(node.ops)
-                other = OTHER_SIDE.get(type(ops[symbol]))
-                if other is not None:
-                    ops[symbol] = other()
-                    changes.append(("ops", ops))
+                for other in OTHERS[type(ops[symbol])]:
+                    changes.append(("ops", [*ops[:symbol], other(), *ops[symbol + 1 :]]))
+        elif isinstance(node, ast.BoolOp):
+            changes = [("op", ast.Or() if isinstance(node.op, ast.And) else ast.And())]
         for name, value in changes:
             tree = ast.parse(text, mode="eval")
             setattr(list(ast.walk(tree))[place], name, value)
             yield ast.unparse(tree)
 
 
-OTHER_SIDE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
+OTHERS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
 }
 
 

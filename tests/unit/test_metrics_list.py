@@ -15,6 +15,7 @@ from recommender.resources import data_path
 NOT_DIMENSIONAL = {
     # mass from moles needs the substance; HbA1c has its own master equation
     ("glucose", "mmol/L"), ("hba1c", "mmol/mol"), ("total_cholesterol", "mmol/L"),
+    ("fasting_glucose", "mmol/L"),
     ("hdl_cholesterol", "mmol/L"), ("ldl_cholesterol", "mmol/L"), ("triglycerides", "mmol/L"),
     # minutes a day and a count a day against the same as a plain total
     ("active_minutes", "min/d"), ("step_count", "{steps}"),
@@ -177,6 +178,9 @@ def test_factor_left_out_is_worked_out(tmp_path: Path) -> None:
         ("target_low = 20", "target_low = 200", "metric grip: target lies outside"),
         ("target_low = 20", "target = [30, 20]", "metric grip: target: low end"),
         ("target_low = 20", "target_scale = 0", "metric grip: target_scale"),
+        ("target_low = 20", "agree_within = -1", "metric grip: agree_within and jump"),
+        ("target_low = 20", "jump = -0.1", "metric grip: agree_within and jump"),
+        ("target_low = 20", 'jump = "big"', "metric grip: jump: 'big' is not a number"),
         ("target_low = 20", "aim = 20", "metric grip: does not know aim"),
         ('date = "2020"', "", "metric grip: lacks date"),
         ('date = "2020"', 'date = "2020"\nverified = "no"', "metric grip: verified"),

@@ -1,0 +1,132 @@
+"""Alerts: worked out with every answer, kept once for each rule and reading, never ranked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from recommender.contacts import contact_for
+from recommender.dataset import Records
+from recommender.domain import Alert, Audience, Catalogue, Contact, MetricsList
+from recommender.guardrails.check import Decisions, Guard, Raised
+from recommender.store.alerts import AlertRow, KeptAlert, keep_alerts, kept_alerts
+from recommender.store.engine import Connection, Direct
+from recommender.store.read import load_user_record
+
+
+@dataclass(frozen=True)
+class StoredAlert:
+    """An alert as kept, in words, and whether its cause still holds."""
+
+    alert: Alert
+    kept: KeptAlert
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Today:
+    """Ids of the alerts that hold now, most urgent first, and the person's crisis contact."""
+
+    holding: tuple[str, ...]
+    contact: Contact
+
+
+def alerts_for(
+    guard: Guard, decisions: Decisions, records: Records, audience: Audience, country: str | None
+) -> tuple[Alert, ...]:
+    """Alerts for the only person in ``records``, crisis first, then most pressing first.
+
+    Parameters
+    ----------
+    country
+        Where crisis contacts are taken from; the person's attribute ``country`` comes before it.
+    """
+    raised = guard.raised(decisions, records, 0)
+    if not raised:
+        return ()
+    user_id, contact = str(records.users.ids[0]), _contact(records, country)
+    return tuple(_in_words(each, user_id, audience, contact) for each in raised)
+
+
+def keep(
+    store: Direct, user_id: str, alerts: tuple[Alert, ...], now: datetime
+) -> tuple[Alert, ...]:
+    """Keep what was raised and return it with what is known of its acknowledgement.
+
+    The same rule on the same reading is one alert, however often it is raised. Without alerts
+    the database is not touched.
+    """
+    if not alerts:
+        return alerts
+    rows = [
+        AlertRow(a.alert_id, user_id, a.rule_id, a.rule_version, a.observation_id, a.severity)
+        for a in alerts
+    ]
+    acknowledged = keep_alerts(store, rows, now)
+    return tuple(replace(a, acknowledged_at=acknowledged.get(a.alert_id)) for a in alerts)
+
+
+def raise_today(
+    store: Direct,
+    guard: Guard,
+    metrics: MetricsList,
+    user_id: str,
+    audience: Audience,
+    country: str | None,
+    now: datetime,
+) -> Today:
+    """Check a person's record as of now, and keep what is raised."""
+    records = load_user_record(store, user_id, now, Catalogue(()), metrics)
+    decisions = guard.decide(records, now.timestamp(), audience)
+    raised = keep(store, user_id, alerts_for(guard, decisions, records, audience, country), now)
+    return Today(tuple(alert.alert_id for alert in raised), _contact(records, country))
+
+
+def every_alert(
+    connection: Connection,
+    guard: Guard,
+    user_id: str,
+    today: Today,
+    audience: Audience,
+) -> list[StoredAlert]:
+    """Return all that was ever raised: what holds by urgency, then the rest, newest first."""
+    found = []
+    for kept in kept_alerts(connection, user_id):
+        rule = guard.rule_named(kept.rule_id)
+        raised = None if rule is None else Raised(rule, kept.observation_id)
+        alert = _in_words(raised, user_id, audience, today.contact) if raised else _gone(kept)
+        alert = replace(alert, alert_id=kept.alert_id, acknowledged_at=kept.acknowledged_at)
+        found.append(StoredAlert(alert, kept, kept.alert_id in today.holding))
+    urgency = {alert_id: place for place, alert_id in enumerate(today.holding)}
+    return sorted(found, key=lambda each: urgency.get(each.kept.alert_id, len(urgency)))
+
+
+def _contact(records: Records, country: str | None) -> Contact:
+    column = records.users.attributes.get("country")
+    return contact_for(None if column is None else column[0], country)
+
+
+def _in_words(raised: Raised, user_id: str, audience: Audience, contact: Contact) -> Alert:
+    rule = raised.rule
+    text = rule.text(audience)
+    return Alert(
+        rule_id=rule.rule_id,
+        severity=rule.severity,
+        text=f"{text} {contact.in_words()}" if rule.crisis else text,
+        source=f"{rule.source} ({rule.date})",
+        alert_id=_alert_id(user_id, rule.rule_id, raised.observation_id),
+        rule_version=rule.version,
+        observation_id=raised.observation_id,
+        contacts=(contact,) if rule.crisis else (),
+    )
+
+
+def _gone(kept: KeptAlert) -> Alert:
+    """An alert of a rule that is no longer in force."""
+    return Alert(kept.rule_id, kept.severity, "", "")
+
+
+def _alert_id(user_id: str, rule_id: str, observation_id: str | None) -> str:
+    cause = "\0".join((user_id, rule_id, observation_id or ""))
+    return hashlib.sha256(cause.encode("utf-8", "surrogatepass")).hexdigest()[:32]
