@@ -17,12 +17,13 @@ demo: $(VENV)/.runtime  ## Run the main job on the shipped sample; leaves recomm
 test: $(VENV)/.dev  ## Run the test suite (SQLite and a real PostgreSQL from its wheel)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: $(VENV)/.dev  ## Lint, format, types, layers, rules, documents
+check: $(VENV)/.dev  ## Lint, format, types, layers, rules, catalogue, documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/recommender rules check
+	@$(BIN)/recommender catalogue check
 	@$(BIN)/python -m pytest -q -n 0 tests/docs
 
 bench: $(VENV)/.dev  ## Measure speed and quality beside their floors

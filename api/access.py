@@ -39,6 +39,11 @@ class Caller:
         """Whether a scope is granted; ``admin`` includes the others."""
         return scope in self.scopes or "admin" in self.scopes
 
+    @property
+    def source(self) -> str:
+        """The way a change came by, as the versions of the catalogue keep it."""
+        return "http" if self.key_id is None else f"http, key {self.key_id}"
+
 
 ANYONE = Caller(None, frozenset({"admin"}))
 """Whoever reaches a loopback server that has no key configured."""

@@ -57,6 +57,9 @@ App = Annotated[State, Depends(state_of)]
 UserId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["u0000001"])
 ]
+ActionId = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["walk-brisk-30"])
+]
 
 
 def needs(scope: str, *, bound: bool = False) -> Any:

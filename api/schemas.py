@@ -52,6 +52,9 @@ class EvidenceOut(_Out):
     grade: str
     url: str | None
     date: str | None
+    verified: Annotated[
+        str | None, Field(description="primary if the source itself was read, else secondary.")
+    ] = None
 
 
 class ReasonOut(_Out):
@@ -280,6 +283,11 @@ class ActionOut(_Out):
     evidence: list[EvidenceOut]
     attributes: dict[str, Any]
     retired: bool
+    intensity: str | None
+    technique: Annotated[str | None, Field(description="BCT Taxonomy v1: code and label.")]
+    eligible: Annotated[dict[str, Any], Field(description="Whom it is for; see data/README.md.")]
+    reviewed_on: date | None
+    review_by: date | None
 
 
 class ActionPage(_Out):
@@ -287,6 +295,31 @@ class ActionPage(_Out):
 
     items: list[ActionOut]
     next: str | None
+
+
+class VersionOut(_Out):
+    """One version of an action."""
+
+    action_id: str
+    version: Annotated[int, Field(description="1 for the first, growing by one.")]
+    revision: Annotated[int, Field(description="Number of the change of the catalogue.")]
+    valid_from: datetime
+    content_hash: Annotated[str, Field(description="SHA-256 of the content.")]
+    content: Annotated[dict[str, Any], Field(description="The whole action as it was.")]
+    changed_by: Annotated[str, Field(description="The way it came by.")]
+
+
+class VersionsOut(_Out):
+    """Every version of an action, oldest first."""
+
+    items: list[VersionOut]
+
+
+class RetiredOut(_Out):
+    """An action that is recommended no more."""
+
+    action_id: str
+    changed: Annotated[bool, Field(description="False if it was retired already.")]
 
 
 class RunOut(_Out):

@@ -6,17 +6,17 @@ Here only the shape of a record is decided; ``catalogue_check`` says what its co
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from recommender import catalogue_cells as cells
 from recommender import columns
 from recommender.catalogue_check import check_actions, repeated_ids
-from recommender.domain import Action, Catalogue, Evidence
+from recommender.catalogue_parts import eligibility_of, evidence_of
+from recommender.domain import Action, Catalogue
 from recommender.errors import CatalogueError, MalformedFileError
 from recommender.resources import data_path
 
@@ -26,6 +26,7 @@ __all__ = [
     "load_catalogue",
     "load_conditions",
     "load_tags",
+    "load_techniques",
 ]
 
 RETIRED = "retired"
@@ -43,13 +44,15 @@ KNOWN_COLUMNS = frozenset(
         columns.TAGS,
         columns.REPEAT_AFTER_DAYS,
         columns.EVIDENCE,
+        columns.INTENSITY,
+        columns.TECHNIQUE,
+        columns.ELIGIBLE,
+        columns.REVIEWED_ON,
+        columns.REVIEW_BY,
         RETIRED,
     }
 )
 """Columns with a meaning of their own; any other one is an attribute."""
-
-_TRUE = ("true", "1", "1.0")
-_FALSE = ("false", "0", "0.0", "none")
 
 
 def load_tags(path: Path | None = None) -> dict[str, str]:
@@ -68,6 +71,11 @@ def load_tags(path: Path | None = None) -> dict[str, str]:
         If the file can't be read as TOML.
     """
     return _vocabulary(path or data_path("tags.toml"), "tag")
+
+
+def load_techniques(path: Path | None = None) -> dict[str, str]:
+    """Return the closed vocabulary of behaviour-change techniques, as ``load_tags`` does."""
+    return _vocabulary(path or data_path("techniques.toml"), "technique")
 
 
 def load_conditions(path: Path | None = None) -> dict[str, str]:
@@ -168,122 +176,28 @@ def action_from_mapping(mapping: Mapping[str, Any]) -> Action:
     CatalogueError
         If a field is missing or has the wrong shape; the text begins with its name.
     """
-    record = {key: _plain(value) for key, value in mapping.items()}
+    record = {key: cells.plain(value) for key, value in mapping.items()}
     return Action(
-        action_id=_required(record, columns.ACTION_ID),
-        title=_required(record, columns.TITLE),
-        domain=_required(record, columns.DOMAIN),
-        description=_text(record, columns.DESCRIPTION),
-        clinician_description=_text(record, columns.CLINICIAN_DESCRIPTION),
-        effort=_whole(record, columns.EFFORT),
-        minutes=_number(record, columns.MINUTES),
-        targets=_names(record, columns.TARGETS),
-        tags=_names(record, columns.TAGS),
-        repeat_after_days=_number(record, columns.REPEAT_AFTER_DAYS),
-        evidence=_evidence(record),
+        action_id=cells.required(record, columns.ACTION_ID),
+        title=cells.required(record, columns.TITLE),
+        domain=cells.required(record, columns.DOMAIN),
+        description=cells.text(record, columns.DESCRIPTION),
+        clinician_description=cells.text(record, columns.CLINICIAN_DESCRIPTION),
+        effort=cells.whole(record, columns.EFFORT),
+        minutes=cells.number(record, columns.MINUTES),
+        targets=cells.names(record, columns.TARGETS),
+        tags=cells.names(record, columns.TAGS),
+        repeat_after_days=cells.number(record, columns.REPEAT_AFTER_DAYS),
+        evidence=evidence_of(record),
         attributes={
             key: value
             for key, value in record.items()
             if key not in KNOWN_COLUMNS and value is not None
         },
-        retired=_flag(record, RETIRED),
+        retired=cells.flag(record, RETIRED),
+        intensity=cells.text(record, columns.INTENSITY) or None,
+        technique=cells.text(record, columns.TECHNIQUE) or None,
+        eligible=eligibility_of(record),
+        reviewed_on=cells.day(record, columns.REVIEWED_ON),
+        review_by=cells.day(record, columns.REVIEW_BY),
     )
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # numpy scalars and arrays, as Parquet readers hand them over
-        value = value.tolist()
-    if isinstance(value, str):
-        return value.strip() or None
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _required(record: Mapping[str, Any], field: str) -> str:
-    text = _text(record, field)
-    if not text:
-        raise CatalogueError(f"{field}: missing")
-    return text
-
-
-def _text(record: Mapping[str, Any], field: str) -> str:
-    value = record.get(field)
-    if value is None:
-        return ""
-    # Readers that guess types turn ids such as 17 into numbers.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise CatalogueError(f"{field}: must be text")
-    return value
-
-
-def _number(record: Mapping[str, Any], field: str) -> float | None:
-    value = record.get(field)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, Real)):
-        raise CatalogueError(f"{field}: must be a number")
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        raise CatalogueError(f"{field}: must be a number") from None
-    if not math.isfinite(number):
-        raise CatalogueError(f"{field}: must be finite")
-    return number
-
-
-def _whole(record: Mapping[str, Any], field: str) -> int | None:
-    number = _number(record, field)
-    if number is None:
-        return None
-    if number != int(number):
-        raise CatalogueError(f"{field}: must be a whole number")
-    return int(number)
-
-
-def _flag(record: Mapping[str, Any], field: str) -> bool:
-    value = record.get(field)
-    word = str(value).lower()
-    if word not in _TRUE + _FALSE:
-        raise CatalogueError(f"{field}: must be true or false")
-    return word in _TRUE
-
-
-def _names(record: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    value = record.get(field)
-    if value is None:
-        return ()
-    items = value.split(";") if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-        raise CatalogueError(f"{field}: must be a list of names")
-    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
-
-
-def _evidence(record: Mapping[str, Any]) -> tuple[Evidence, ...]:
-    value = record.get(columns.EVIDENCE)
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise CatalogueError(f"{columns.EVIDENCE}: not JSON: {error.msg}") from error
-    if value is None:
-        return ()
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
-        raise CatalogueError(f"{columns.EVIDENCE}: must be a list of objects")
-    return tuple(_evidence_item(item) for item in value)
-
-
-def _evidence_item(item: Mapping[str, Any]) -> Evidence:
-    unknown = sorted(set(item) - set(Evidence.__slots__))
-    if unknown:
-        raise CatalogueError(f"{columns.EVIDENCE}: unknown field {', '.join(unknown)}")
-    fields = {key: _plain(value) for key, value in item.items()}
-    try:
-        return Evidence(
-            source=_required(fields, "source"),
-            grade=_required(fields, "grade"),
-            url=_text(fields, "url") or None,
-            date=_text(fields, "date") or None,
-        )
-    except CatalogueError as error:
-        raise CatalogueError(f"{columns.EVIDENCE}: {error}") from error

@@ -13,7 +13,10 @@ from collections.abc import Collection, Iterator, Sequence
 from recommender import columns
 from recommender.domain import Action
 
-INTENSITY_TAGS = ("light_exercise", "moderate_exercise", "vigorous_exercise")
+INTENSITIES = ("none", "light", "moderate", "vigorous")
+"""What an action may say of its intensity."""
+
+INTENSITY_TAGS = tuple(f"{intensity}_exercise" for intensity in INTENSITIES[1:])
 """Every exercise carries exactly one of these."""
 
 EXERCISE_TAGS = ("strength", "high_impact", "contact_sport")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from recommender.catalogue_parts import eligibility_document, evidence_document
 from recommender.columns import PARTS
 from recommender.domain import (
     Action,
     Alert,
-    Evidence,
     Reason,
     Recommendation,
     RecommendationList,
@@ -95,9 +95,14 @@ def action_document(action: Action) -> Document:
         "targets": list(action.targets),
         "tags": list(action.tags),
         "repeat_after_days": action.repeat_after_days,
-        "evidence": [_evidence(entry) for entry in action.evidence],
+        "evidence": [evidence_document(entry) for entry in action.evidence],
         "attributes": dict(action.attributes),
         "retired": action.retired,
+        "intensity": action.intensity,
+        "technique": action.technique,
+        "eligible": eligibility_document(action.eligible),
+        "reviewed_on": action.reviewed_on,
+        "review_by": action.review_by,
     }
 
 
@@ -137,7 +142,7 @@ def _item(item: Recommendation) -> Document:
         "benefit": item.benefit + 0.0,  # never -0.0
         "verdict": item.verdict.value,
         "reasons": [_reason(reason) for reason in item.reasons],
-        "evidence": [_evidence(entry) for entry in item.action.evidence],
+        "evidence": [evidence_document(entry) for entry in item.action.evidence],
         "propensity": item.propensity,
         "standard_error": item.standard_error,
     }
@@ -162,7 +167,3 @@ def _alert(alert: Alert) -> Document:
         "contacts": [asdict(contact) for contact in alert.contacts],
         "acknowledged_at": alert.acknowledged_at,
     }
-
-
-def _evidence(entry: Evidence) -> Document:
-    return {"source": entry.source, "grade": entry.grade, "url": entry.url, "date": entry.date}

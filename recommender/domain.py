@@ -91,12 +91,47 @@ class Evidence:
         Where to read it, or None.
     date
         Date of the edition (``2020``, ``2020-11`` or ``2020-11-25``), or None.
+    verified
+        ``primary`` if the source itself was read, ``secondary`` if a repetition of it, or None
+        if nobody said.
     """
 
     source: str
     grade: str
     url: str | None = None
     date: str | None = None
+    verified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Whom an action is for; whoever is not known to meet it does not get it.
+
+    Attributes
+    ----------
+    min_age, max_age
+        Completed years, both included; None for no bound. An unknown age meets no bound.
+    sex
+        The recorded sex it is for, or None for any.
+    conditions_any
+        At least one of these must be on record; empty for none needed.
+    conditions_none
+        None of these may be on record.
+    not_done_within_days
+        How long having completed it covers a person: it is not for who completed it, or another
+        action with a ``screening:`` or ``vaccination:`` tag in common, within that one's own days.
+    """
+
+    min_age: int | None = None
+    max_age: int | None = None
+    sex: Sex | None = None
+    conditions_any: tuple[str, ...] = ()
+    conditions_none: tuple[str, ...] = ()
+    not_done_within_days: float | None = None
+
+
+EVERYBODY = Eligibility()
+"""Asks nothing of a person."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +152,14 @@ class Action:
         Days before it makes sense again once completed, or None for at any time.
     retired
         True if it is kept for its history only and never recommended.
+    intensity
+        ``none``, ``light``, ``moderate`` or ``vigorous``; None if nobody said.
+    technique
+        Behaviour-change technique, such as ``1.4 Action planning`` (``data/techniques.toml``).
+    eligible
+        Whom it is for; the guardrails hold everybody to it.
+    reviewed_on, review_by
+        When its content was last read against its sources, and when it has to be again.
     """
 
     action_id: str
@@ -132,6 +175,11 @@ class Action:
     evidence: tuple[Evidence, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     retired: bool = False
+    intensity: str | None = None
+    technique: str | None = None
+    eligible: Eligibility = EVERYBODY
+    reviewed_on: date | None = None
+    review_by: date | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from recommender.models.hybrid import HybridModel
 from recommender.store.engine import Connection, Engine, reading
 from recommender.store.read import catalogue_version, load_catalogue
 from recommender.store.runs import PublishedRun, load_artifact, published_run
+from recommender.store.versions import catalogue_revision
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class LiveRun:
 
     Attributes
     ----------
+    catalogue_revision
+        Number of the last change of the catalogue it has seen.
     model
         As trained; each new version of the catalogue is aligned from it, so that an action
         corrected twice is described by its last version.
@@ -36,6 +39,7 @@ class LiveRun:
 
     run: PublishedRun
     catalogue_version: str
+    catalogue_revision: int
     model: HybridModel
     assessor: Assessor
 
@@ -94,4 +98,4 @@ class Published:
         )
         catalogue = load_catalogue(connection)
         assessor = Assessor(model, self.rules, self._metrics, catalogue)
-        return LiveRun(run, version, model, assessor)
+        return LiveRun(run, version, catalogue_revision(connection), model, assessor)

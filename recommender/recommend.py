@@ -112,7 +112,8 @@ def recommend_for(
     )
     with direct(published.engine) as store:
         log = _verdict_log(assessor, assessment, records)
-        log_request(store, answer, ask, log, rules=assessor.guard.rules_label)
+        rules = assessor.guard.rules_label
+        log_request(store, answer, ask, log, live.catalogue_revision, rules=rules)
     return answer
 
 

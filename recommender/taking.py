@@ -9,7 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from recommender import columns
-from recommender.catalogue import load_tags
+from recommender.catalogue import load_conditions, load_tags
 from recommender.domain import MetricsList
 from recommender.formats.chunk import Chunk
 from recommender.intake.actions import check_actions, with_retirement
@@ -22,6 +22,7 @@ from recommender.intake.users import check_users, merge_profiles
 from recommender.store import take
 from recommender.store.engine import Connection
 from recommender.store.quarantine import RejectedRecord, keep_rejected, release
+from recommender.store.versions import keep_versions
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def _checked(conn: Connection, session: Session, chunk: Chunk) -> Checked:
         return check_observations(chunk, session.source, session.metrics, session.now)
     if session.kind == "users":
         return check_users(chunk, session.source, session.now)
-    return check_actions(chunk, session.source, session.metrics.names, load_tags())
+    return check_actions(
+        chunk, session.source, session.metrics.names, load_tags(), load_conditions()
+    )
 
 
 def _stored(conn: Connection, session: Session, rows: pa.Table) -> IngestReport:
@@ -96,6 +99,9 @@ def _stored(conn: Connection, session: Session, rows: pa.Table) -> IngestReport:
         created = take.create_users(conn, rows.column(columns.USER_ID), session.now)
     latest = latest_of_each(rows, KEY_COLUMNS[session.kind])
     taken = take.put_rows(conn, session.kind, latest.rows, session.now)
+    if session.kind == "actions":
+        ids = latest.rows.column(columns.ACTION_ID).to_pylist()
+        keep_versions(conn, ids, session.now, session.source)
     return IngestReport(
         accepted=taken.new,
         duplicates=taken.same + latest.same,

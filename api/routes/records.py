@@ -52,18 +52,23 @@ def post_users(state: App, caller: Writer, records: Records) -> dict[str, Any]:
 @router.post("/actions", response_model=TakenOut, openapi_extra=records_body("actions"))
 def post_actions(state: App, caller: CatalogueWriter, records: Records) -> dict[str, Any]:
     """Take in actions of the catalogue; answers use them at once."""
-    taken = _take(state, caller, "actions", record_actions, records)
+    taken = _take(state, caller, "actions", record_actions, records, caller.source)
     state.published.look_again()
     return taken
 
 
 def _take(
-    state: State, caller: Caller, kind: str, record: Recorder, records: Sequence[Any]
+    state: State,
+    caller: Caller,
+    kind: str,
+    record: Recorder,
+    records: Sequence[Any],
+    source: str = "http",
 ) -> dict[str, Any]:
     if caller.user_id is not None:
         _only_their_own(state, caller.user_id, kind, records)
     report = record(
-        state.engine, records, metrics=state.metrics, now=datetime.now(UTC), source="http"
+        state.engine, records, metrics=state.metrics, now=datetime.now(UTC), source=source
     )
     outcomes = {
         "accepted": report.accepted,

@@ -17,6 +17,7 @@ from recommender.cli.options import common_options, example
 COMMANDS = {
     "upgrade": ("recommender.cli.upgrade", "Create the database or bring it up to date."),
     "ingest": ("recommender.cli.ingest", "Take in users, actions, events, observations."),
+    "catalogue": ("recommender.cli.catalogue", "Check, list, compare and retire actions."),
     "train": ("recommender.cli.train", "Train on all records and publish if it is no worse."),
     "recommend": ("recommender.cli.recommend", "What to show one person, with reasons."),
     "evaluate": ("recommender.cli.evaluate", "What the engine is worth on your own history."),

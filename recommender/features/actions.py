@@ -86,6 +86,8 @@ def described(action: Action) -> dict[str, float]:
         row["minutes"] = float(np.log1p(max(action.minutes, 0.0)))
     if action.repeat_after_days is not None:
         row["repeat_after_days"] = float(np.log1p(max(action.repeat_after_days, 0.0)))
+    if action.technique:
+        row[f"technique={action.technique}"] = 1.0
     for name, value in action.attributes.items():
         row |= _attribute(f"attribute:{name}", value)
     return row

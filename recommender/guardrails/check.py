@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, MetricsList, Verdict
+from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
 from recommender.guardrails.terms import Evaluate, FactValues
@@ -23,6 +24,7 @@ Int16Array = NDArray[np.int16]
 
 NO_RULE = -1
 _ALLOW = VERDICT_CODES[Verdict.ALLOW]
+_WITHHOLD = VERDICT_CODES[Verdict.WITHHOLD]
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Guard:
 
     def __init__(self, rules: Rules, catalogue: Catalogue, metrics: MetricsList) -> None:
         self.rules_label = rules.label
-        self._rules = rules
+        self._rules = rules = with_eligibility(rules)
+        self._eligibility = EligibilityCheck(catalogue)
         self._reader = FactReader(rules.needs, metrics)
         self.rule_ids = tuple(rule.rule_id for rule in rules.rules)
         self.rule_versions = tuple(rule.version for rule in rules.rules)
@@ -144,6 +147,10 @@ class Guard:
         holds = self._holding(self._deciding, facts) & self._deciding_for[audience]
         alerts = self._holding(self.alert_rules, facts) & self._alerting_for[audience]
         rule = self._first_rule(holds)
+        ineligible = self._eligibility.ineligible(records, as_of)
+        # A rule of the file that withholds the action says more, and is named instead.
+        ineligible &= self._verdict_of[rule] != _WITHHOLD
+        rule[ineligible] = len(self._rules) - 1
         return Decisions(self._verdict_of[rule], rule, alerts, facts)
 
     def alerts(self, decisions: Decisions, user: int, audience: Audience) -> tuple[Alert, ...]:
@@ -251,7 +258,7 @@ class Guard:
 
 def _evaluated(evaluate: Sequence[Evaluate], values: FactValues, n_users: int) -> BoolArray:
     if n_users == 1:
-        found = [each(values) for each in evaluate]
+        found = [bool(each(values)) for each in evaluate]  # of an array of one, too
         return np.array(found, dtype=bool).reshape(1, len(found))
     holds = np.empty((n_users, len(evaluate)), dtype=bool)
     for column, each in enumerate(evaluate):

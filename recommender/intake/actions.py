@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 
 from recommender import columns
 from recommender.catalogue import KNOWN_COLUMNS, RETIRED, action_from_mapping
-from recommender.catalogue_check import MAX_EFFORT, MINUTES_PER_DAY
+from recommender.catalogue_check import INTENSITIES, MAX_EFFORT, MINUTES_PER_DAY
+from recommender.catalogue_parts import eligibility_document, evidence_document
 from recommender.domain import Action
 from recommender.errors import CatalogueError
 from recommender.formats.chunk import Chunk
@@ -42,6 +42,11 @@ _SCHEMA = pa.schema(
         columns.TAGS: pa.string(),
         columns.REPEAT_AFTER_DAYS: pa.float64(),
         columns.EVIDENCE: pa.string(),
+        columns.INTENSITY: pa.string(),
+        columns.TECHNIQUE: pa.string(),
+        columns.ELIGIBLE: pa.string(),
+        columns.REVIEWED_ON: pa.date32(),
+        columns.REVIEW_BY: pa.date32(),
         columns.ATTRIBUTES: pa.string(),
         RETIRED: pa.bool_(),
     }
@@ -49,7 +54,11 @@ _SCHEMA = pa.schema(
 
 
 def check_actions(
-    chunk: Chunk, path: str, metrics: Collection[str], tags: Collection[str]
+    chunk: Chunk,
+    path: str,
+    metrics: Collection[str],
+    tags: Collection[str],
+    conditions: Collection[str],
 ) -> Checked:
     """Check catalogue entries one by one: a catalogue is small.
 
@@ -58,8 +67,8 @@ def check_actions(
 
     Parameters
     ----------
-    metrics, tags
-        The names that ``targets`` and ``tags`` may hold.
+    metrics, tags, conditions
+        The names that ``targets``, ``tags`` and ``eligible`` may hold.
 
     Raises
     ------
@@ -71,7 +80,8 @@ def check_actions(
     found: list[tuple[ReasonCode, str] | None] = []
     rows = []
     for row, action_id in enumerate(ids.to_pylist()):
-        cells, problem = _checked(chunk.record(row, ACTIONS.known), action_id, metrics, tags)
+        record = chunk.record(row, ACTIONS.known)
+        cells, problem = _checked(record, action_id, (metrics, tags, conditions))
         found.append(problem)
         rows.append({**cells, columns.ACTION_ID: action_id})
     _fail(found, failures)
@@ -103,7 +113,7 @@ def with_retirement(
 
 
 def _checked(
-    record: Any, action_id: str | None, metrics: Collection[str], tags: Collection[str]
+    record: Any, action_id: str | None, known: tuple[Collection[str], ...]
 ) -> tuple[dict[str, Any], tuple[ReasonCode, str] | None]:
     if action_id is None or not isinstance(record, dict):
         return {}, None  # has failed already
@@ -111,7 +121,7 @@ def _checked(
         action = action_from_mapping({**record, columns.ACTION_ID: action_id})
     except CatalogueError as error:
         return {}, (ReasonCode.BAD_ACTION, str(error))
-    problem = next(_problems(action, metrics, tags), None)
+    problem = next(_problems(action, *known), None)
     if problem is not None:
         return {}, problem
     says_retired = record.get(RETIRED) not in (None, "")
@@ -119,7 +129,7 @@ def _checked(
 
 
 def _problems(
-    action: Action, metrics: Collection[str], tags: Collection[str]
+    action: Action, metrics: Collection[str], tags: Collection[str], conditions: Collection[str]
 ) -> Iterator[tuple[ReasonCode, str]]:
     for name in action.targets:
         if name not in metrics:
@@ -127,6 +137,11 @@ def _problems(
     for name in action.tags:
         if name not in tags:
             yield ReasonCode.UNKNOWN_TAG, f"tags: {name!r} is not in the tag vocabulary"
+    for name in action.eligible.conditions_any + action.eligible.conditions_none:
+        if name not in conditions:
+            yield ReasonCode.BAD_ACTION, f"eligible: no condition has the name {name!r}"
+    if action.intensity not in (None, *INTENSITIES):
+        yield ReasonCode.BAD_ACTION, f"intensity must be one of {', '.join(INTENSITIES)}"
     ranges = {
         columns.EFFORT: (action.effort, 1, MAX_EFFORT),
         columns.MINUTES: (action.minutes, 0, MINUTES_PER_DAY),
@@ -136,17 +151,19 @@ def _problems(
         if value is not None and not low <= value <= high:
             yield ReasonCode.OUT_OF_RANGE, f"{name} must be from {low:g} to {high:g}"
     texts = [action.title, action.domain, action.description, action.clinician_description]
+    texts += [action.technique or ""]
     if strict_json([texts, _lists(action), action.attributes]) is None:
         yield ReasonCode.BAD_TEXT, "a text or an attribute can't be stored"
 
 
 def _lists(action: Action) -> list[Any]:
-    evidence = [asdict(item) for item in action.evidence]
-    return [list(action.targets), list(action.tags), evidence]
+    evidence = [evidence_document(item) for item in action.evidence]
+    eligible = eligibility_document(action.eligible)
+    return [list(action.targets), list(action.tags), evidence, eligible]
 
 
 def _cells(action: Action) -> dict[str, Any]:
-    targets, tags, evidence = map(json_text, _lists(action))
+    targets, tags, evidence, eligible = map(json_text, _lists(action))
     return {
         columns.TITLE: action.title,
         columns.DOMAIN: action.domain,
@@ -158,6 +175,11 @@ def _cells(action: Action) -> dict[str, Any]:
         columns.TAGS: tags,
         columns.REPEAT_AFTER_DAYS: action.repeat_after_days,
         columns.EVIDENCE: evidence,
+        columns.INTENSITY: action.intensity,
+        columns.TECHNIQUE: action.technique,
+        columns.ELIGIBLE: eligible,
+        columns.REVIEWED_ON: action.reviewed_on,
+        columns.REVIEW_BY: action.review_by,
         columns.ATTRIBUTES: json_text(dict(action.attributes)),
     }
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from recommender import columns
 from recommender.catalogue import condition_names
+from recommender.condition_codes import conditions_of_code
 from recommender.domain import SEX_CODES, Sex, User
 from recommender.formats.chunk import Chunk, Column, typed_cell
 from recommender.intake import fields
@@ -146,12 +147,17 @@ def _condition_list(value: Any) -> str | None:
 def spelled_conditions(names: Sequence[str]) -> list[str]:
     """Conditions as the vocabulary has them, so that no guardrail misses "Type 2 diabetes".
 
-    Other spellings and common synonyms ("pregnant", "T1D") become the vocabulary's name; what it
-    does not know is kept as it is, in lower case.
+    Other spellings and common synonyms ("pregnant", "T1D") become the vocabulary's name, and so do
+    codes of ICD-10 and SNOMED CT ("E11.9"); what it does not know is kept as it is, in lower case.
     """
     known = condition_names()
-    spelled = {"_".join(name.casefold().replace("-", " ").split()) for name in names} - {""}
-    return sorted({known.get(name, name) for name in spelled})
+    found: set[str] = set()
+    for name in names:
+        spelled = "_".join(name.casefold().replace("-", " ").split())
+        found.update(
+            (known[spelled],) if spelled in known else conditions_of_code(name) or (spelled,)
+        )
+    return sorted(found - {""})
 
 
 def _attributes(chunk: Chunk, failures: Failures) -> pa.Array:

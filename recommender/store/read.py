@@ -13,7 +13,8 @@ from sqlalchemy import (
     text,
 )
 
-from recommender.columns import ACTION_ID, CONDITIONS, USER_ID
+from recommender.catalogue_parts import eligibility_of
+from recommender.columns import ACTION_ID, CONDITIONS, ELIGIBLE, USER_ID
 from recommender.dataset import Records
 from recommender.domain import Action, Catalogue, Evidence, MetricsList, Sex, User
 from recommender.store import schema
@@ -46,7 +47,10 @@ def catalogue_version(conn: Connection) -> str:
     """Return a text that changes whenever an action is added, changed or retired."""
     # The sum tells apart what a clock set back would hide from the greatest one.
     second = _SECOND[conn.dialect.name]
-    query = text(f"SELECT count(*), max(updated_at), sum({second}) FROM actions")
+    query = text(
+        f"SELECT count(*), max(updated_at), sum({second}),"
+        " (SELECT max(revision) FROM action_versions) FROM actions"
+    )
     return "/".join(map(str, conn.execute(query).one()))
 
 
@@ -144,4 +148,9 @@ def _action(row: RowMapping) -> Action:
         evidence=tuple(Evidence(**item) for item in row["evidence"]),
         attributes=row["attributes"],
         retired=row["retired_at"] is not None,
+        intensity=row["intensity"],
+        technique=row["technique"],
+        eligible=eligibility_of({ELIGIBLE: row[ELIGIBLE]}),
+        reviewed_on=row["reviewed_on"],
+        review_by=row["review_by"],
     )

@@ -162,8 +162,24 @@ actions = Table(
         Json,
         nullable=False,
         server_default=text("'[]'"),
-        comment="JSON list of {source, grade, url, date}.",
+        comment="JSON list of {source, grade, url, date, verified}.",
     ),
+    Column("intensity", Text, comment="none, light, moderate or vigorous; agrees with tags."),
+    Column(
+        "technique",
+        Text,
+        comment="Behaviour-change technique: code and label of the BCT Taxonomy v1.",
+    ),
+    Column(
+        "eligible",
+        Json,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="JSON object of whom it is for: min_age, max_age, sex, conditions_any, "
+        "conditions_none, not_done_within_days; the guardrails hold everybody to it.",
+    ),
+    Column("reviewed_on", Date, comment="When it was last read against its sources."),
+    Column("review_by", Date, comment="When it has to be read against them again."),
     Column(
         "attributes",
         Json,
@@ -177,6 +193,37 @@ actions = Table(
     CheckConstraint("minutes >= 0", name="minutes"),
     CheckConstraint("repeat_after_days >= 0", name="repeat_after_days"),
     comment="The catalogue: one row a health action.",
+)
+
+action_versions = Table(
+    "action_versions",
+    metadata,
+    Column(
+        "action_id",
+        Text,
+        ForeignKey("actions.action_id"),
+        primary_key=True,
+        comment="Action concerned.",
+    ),
+    Column("version", Integer, primary_key=True, comment="1 is the first; grows by one."),
+    Column(
+        "revision",
+        Integer,
+        nullable=False,
+        comment="Number of the change of the catalogue it came with.",
+    ),
+    Column("valid_from", UtcInstant, nullable=False, comment="Since when it stands (UTC)."),
+    Column("content_hash", Text, nullable=False, comment="SHA-256 of content."),
+    Column(
+        "content",
+        Json,
+        nullable=False,
+        comment="JSON of the whole action as it was: the columns of actions, and retired.",
+    ),
+    Column("changed_by", Text, nullable=False, comment="File or path that it came by."),
+    UniqueConstraint("action_id", "revision"),
+    Index(None, "revision"),
+    comment="Every version of every action; append-only.",
 )
 
 events = Table(
@@ -405,6 +452,11 @@ requests = Table(
         "rules",
         Text,
         comment="Rules in force: hash of the core and own ones, and what is disabled.",
+    ),
+    Column(
+        "catalogue_revision",
+        Integer,
+        comment="Last change of the catalogue that it had seen; see action_versions.",
     ),
     _one_of("channel", "http", "cli"),
     Index(None, "user_id", "generated_at"),

@@ -74,23 +74,33 @@ SELECT
 FROM requests q
 CROSS JOIN {each}(q.items) i"""
 
+# What was shown is told as it was: by the version that the answer had seen, or, of answers older
+# than the versions, by the one of that time.
 SERVED = """\
 SELECT
     q.request_id,
     q.user_id,
 {items},
-    a.title,
-    a.domain,
+    COALESCE({shown_title}, a.title) AS title,
+    COALESCE({shown_domain}, a.domain) AS domain,
     q.generated_at,
     q.as_of,
     q.channel,
     q.objective,
     q.audience,
     q.run_id,
-    {standard_error}
+    {standard_error},
+    v.version AS action_version
 FROM requests q
 CROSS JOIN {each}(q.items) i
-LEFT JOIN actions a ON a.action_id = {action_id}"""
+LEFT JOIN actions a ON a.action_id = {action_id}
+LEFT JOIN action_versions v ON v.action_id = {action_id} AND v.version = COALESCE((
+    SELECT max(w.version) FROM action_versions w
+    WHERE w.action_id = {action_id} AND (
+        w.revision <= q.catalogue_revision
+        OR (q.catalogue_revision IS NULL AND w.valid_from <= q.generated_at)
+    )
+), 1)"""
 
 VERDICTS = """\
 SELECT
@@ -177,6 +187,8 @@ def both(template: str) -> dict[str, str]:
             standard_error=_ERROR_SQLITE,
             each="json_each",
             action_id=sqlite[1],
+            shown_title="json_extract(v.content, '$.title')",
+            shown_domain="json_extract(v.content, '$.domain')",
             published=_PUBLISHED,
         ),
         "postgresql": template.format(
@@ -185,6 +197,8 @@ def both(template: str) -> dict[str, str]:
             standard_error=_ERROR_POSTGRESQL,
             each="jsonb_array_elements",
             action_id=postgresql[1],
+            shown_title="v.content ->> 'title'",
+            shown_domain="v.content ->> 'domain'",
             published=_PUBLISHED,
         ),
     }

@@ -134,6 +134,7 @@ VIEWS = (
             "audience": "user or clinician.",
             "run_id": "Published run that scored it.",
             **_ERROR,
+            "action_version": "Version of the action that was shown; title and domain are its.",
         },
         **both(SERVED),
     ),

@@ -50,7 +50,12 @@ class Asked(Protocol):
 
 
 def log_request(
-    store: Direct, answer: RecommendationList, asked: Asked, verdicts: str, rules: str | None = None
+    store: Direct,
+    answer: RecommendationList,
+    asked: Asked,
+    verdicts: str,
+    catalogue_revision: int | None = None,
+    rules: str | None = None,
 ) -> None:
     """Keep an answer as it was given: one compact row.
 
@@ -64,6 +69,8 @@ def log_request(
         action that was not simply allowed.
     rules
         ``Rules.label`` of the rules in force.
+    catalogue_revision
+        Last change of the catalogue that the answer had seen; None leaves it to the time.
     """
     generated_at = instant_value(store.dialect, answer.generated_at)
     store.run(
@@ -85,6 +92,7 @@ def log_request(
             "verdicts": verdicts,
             "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
             "rules": rules,
+            "catalogue_revision": catalogue_revision,
         },
     )
 

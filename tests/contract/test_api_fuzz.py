@@ -46,6 +46,8 @@ OPERATIONS = (
     ("DELETE", "/v1/users/{user_id}"),
     ("GET", "/v1/users/{user_id}/export"),
     ("GET", "/v1/actions"),
+    ("GET", "/v1/actions/{action_id}/versions"),
+    ("DELETE", "/v1/actions/{action_id}"),
     ("GET", "/v1/runs"),
     ("GET", "/v1/runs/{run_id}"),
     ("GET", "/v1/runs/{run_id}/card"),

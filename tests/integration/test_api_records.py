@@ -311,6 +311,8 @@ def test_the_description_is_complete(client: TestClient) -> None:
         ("delete", "/v1/users/{user_id}"),
         ("get", "/v1/users/{user_id}/export"),
         ("get", "/v1/actions"),
+        ("get", "/v1/actions/{action_id}/versions"),
+        ("delete", "/v1/actions/{action_id}"),
         ("get", "/v1/runs"),
         ("get", "/v1/runs/{run_id}"),
         ("get", "/v1/runs/{run_id}/card"),
@@ -333,3 +335,39 @@ def test_a_compressed_body_is_refused_rather_than_misread(client: TestClient) ->
 def test_what_has_not_happened_yet_is_rejected(client: TestClient) -> None:
     ahead = event("ahead", occurred_at=datetime(2200, 1, 1, tzinfo=UTC).isoformat())
     assert len(client.post("/v1/events", json=ahead).json()["rejected"]) == 1
+
+
+def test_versions_and_retirement(client: TestClient) -> None:
+    sent = {"action_id": "hop", "title": "Hop", "domain": "activity"}
+    assert client.post("/v1/actions", json=sent).json()["accepted"] == 1
+    assert client.post("/v1/actions", json=sent | {"title": "Hop!"}).json()["corrected"] == 1
+    assert client.delete("/v1/actions/hop").json() == {"action_id": "hop", "changed": True}
+    assert client.delete("/v1/actions/hop").json()["changed"] is False
+    versions = client.get("/v1/actions/hop/versions").json()["items"]
+    assert [(one["version"], one["content"]["title"]) for one in versions] == [
+        (1, "Hop"),
+        (2, "Hop!"),
+        (3, "Hop!"),
+    ]
+    assert {one["changed_by"] for one in versions} == {"http"}
+    is_problem(client.get("/v1/actions/no-hop/versions"), 404, "not-found")
+    is_problem(client.delete("/v1/actions/no-hop"), 404, "not-found")
+
+
+def test_whom_an_action_is_for_binds_on_every_answer(client: TestClient) -> None:
+    sent = {"action_id": "for-others", "title": "For others", "domain": "own"}
+    eligible = {"conditions_any": ["rheumatoid_arthritis"]}
+    assert client.post("/v1/actions", json=sent | {"eligible": eligible}).json()["accepted"] == 1
+
+    def answers() -> tuple[list[str], str, str | None]:
+        listed = client.get(f"{PROFILE}/recommendations?domain=own").json()["items"]
+        (ranked,) = client.post(f"{PROFILE}/rank", json={"action_ids": ["for-others"]}).json()[
+            "items"
+        ]
+        return [one["action_id"] for one in listed], ranked["verdict"], ranked["rule_id"]
+
+    assert answers() == ([], "withhold", "eligibility")
+    client.patch(PROFILE, json={"conditions": ["M05.9"]})
+    listed, verdict, rule_id = answers()
+    assert (listed, rule_id) == (["for-others"], None)
+    assert verdict == "allow"

@@ -40,7 +40,7 @@ RECORD: dict[str, Any] = {
     "tags": ["moderate_exercise"],
     "repeat_after_days": 1,
     "evidence": [{"source": "WHO", "grade": "guideline", "url": None, "date": "2020-11"}],
-    "technique": "goal setting",
+    "setting": "outdoors",
 }
 WALK = Action(
     action_id="walk",
@@ -54,7 +54,7 @@ WALK = Action(
     tags=("moderate_exercise",),
     repeat_after_days=1.0,
     evidence=(Evidence("WHO", "guideline", None, "2020-11"),),
-    attributes={"technique": "goal setting"},
+    attributes={"setting": "outdoors"},
 )
 
 
