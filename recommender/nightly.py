@@ -17,8 +17,8 @@ from recommender.store.score_rows import ScoreBatch, write_scores
 VERDICTS = np.array([verdict.value for verdict in Verdict], dtype=object)
 
 
-SCORED_AT_ONCE = 2_000
-"""People scored in one batch: 2,000 x 500 actions x 5 parts x 8 bytes is 40 MB."""
+SCORED_AT_ONCE = 1_000_000
+"""Scores worked out in one batch: 2,000 people x 500 actions x 5 parts x 8 bytes is 40 MB."""
 
 
 def score_everyone(
@@ -32,8 +32,9 @@ def score_everyone(
 ) -> None:
     """Write the nightly picture in batches; nobody sees it before the run is published."""
     total = len(records.users)
-    for start in range(0, total, SCORED_AT_ONCE):
-        stop = min(start + SCORED_AT_ONCE, total)
+    step = max(1, SCORED_AT_ONCE // max(len(assessor.catalogue), 1))
+    for start in range(0, total, step):
+        stop = min(start + step, total)
         some = take_users(records, start, stop)
         batch = nightly_scores(assessor, some, as_of.timestamp(), keep)
         with writing(engine) as connection:

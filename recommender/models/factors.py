@@ -21,6 +21,7 @@ from recommender.models.regression import curvature
 
 _LEAST_VARIANCE = 1e-4
 _FIRST_LEVEL_PRECISION = 4.0
+_WORTH_THREADS = 3_000_000  # entries times factors: below, threads mostly wait for each other
 
 
 @dataclass(frozen=True)
@@ -231,11 +232,11 @@ def _update_actions(
     covariance = np.linalg.inv(hessian)
     state.v[:, :taste] = np.einsum("aij,aj->ai", covariance, target + expected / variance)
     state.v_cov[:, :taste, :taste] = covariance
-    state.general = _described_by(state.v[:, :taste], described)
+    state.general = described_by(state.v[:, :taste], described)
 
 
-def _described_by(factors: FloatArray, described: FloatArray) -> FloatArray:
-    """Ridge regression of factors on descriptions, as strong as one action a column."""
+def described_by(factors: FloatArray, described: FloatArray) -> FloatArray:
+    """Ridge of factors on descriptions, as strong as one action a column: [n_factors, n_z]."""
     # needed for training only; servers start without it
     from sklearn.linear_model import Ridge
 
@@ -261,19 +262,37 @@ def completion_factors(
     users, actions
         Shapes [n_users, rank] and [n_actions, rank]; a score is their inner product.
     """
+    return confidence_factors(alpha * counts, rank, regularization, 15, seed)
+
+
+def confidence_factors(
+    confidence: sp.csr_matrix, rank: int, ridge: float, iterations: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """``implicit``'s factors of a matrix of confidences, negative where somebody refused.
+
+    Parameters
+    ----------
+    confidence
+        Shape [n_users, n_actions].
+
+    Returns
+    -------
+    users, actions
+        Shapes [n_users, rank] and [n_actions, rank].
+    """
     from implicit.cpu.als import AlternatingLeastSquares
 
     with threadpool_limits(1, "blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = AlternatingLeastSquares(
             factors=rank,
-            alpha=alpha,
-            regularization=regularization,
-            iterations=15,
+            alpha=1.0,
+            regularization=ridge,
+            iterations=iterations,
             random_state=seed,
-            num_threads=1,
+            num_threads=0 if confidence.nnz * rank > _WORTH_THREADS else 1,
         )
-        model.fit(counts.astype(np.float32), show_progress=False)
+        model.fit(confidence.astype(np.float32), show_progress=False)
     return (
         np.asarray(model.user_factors, np.float64),
         np.asarray(model.item_factors, np.float64),

@@ -1,4 +1,4 @@
-"""What training rows there are, and how much each part of a model is worth on held-out time."""
+"""How much each part of a model is worth on held-out time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from recommender.domain import SECONDS_PER_DAY, Catalogue
 from recommender.features import behaviour
 from recommender.models import popularity
 from recommender.models.live import BEHAVIOUR, look, row_parts
-from recommender.models.opportunities import sampled_opportunities
 from recommender.models.parameters import Parameters, Trust
 from recommender.outcomes import (
     Impressions,
     in_blocks,
     labelled_impressions,
-    unprompted_share,
 )
 
 SHIFT_SPREAD = 0.05
@@ -28,14 +26,6 @@ SHIFT_SPREAD = 0.05
 _BLOCK_USERS = 1024
 _LEAST_ROWS = 200
 _LEAST_COMPLETED = 20
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Rows to learn from; ``positives_only`` if they had to be made up from completions."""
-
-    rows: Impressions
-    positives_only: bool
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,9 @@ class HeldOut:
     popular: FloatArray
 
 
-def training_rows(records: Records, catalogue: Catalogue, as_of: float, seed: int) -> Labelled:
-    """Impressions with their outcome; where most completions have none, sampled opportunities."""
-    if unprompted_share(records.events, as_of) > 0.5:
-        rows = sampled_opportunities(records, len(catalogue), as_of, seed)
-        return Labelled(rows, True)
-    return Labelled(labelled_impressions(records, catalogue, as_of), False)
+def training_rows(records: Records, catalogue: Catalogue, as_of: float) -> Impressions:
+    """Impressions with their outcome."""
+    return labelled_impressions(records, catalogue, as_of)
 
 
 def choose_cut(rows: Impressions, end: float, days: float) -> float | None:
@@ -84,7 +71,7 @@ def choose_cut(rows: Impressions, end: float, days: float) -> float | None:
 
 
 def judge(
-    early: Parameters, records: Records, labelled: Labelled, cut: float, end: float
+    early: Parameters, records: Records, labelled: Impressions, cut: float, end: float
 ) -> tuple[Trust, dict[str, float], HeldOut]:
     """Learn the trust in each part, and figures of the hybrid beside popularity's.
 
@@ -97,10 +84,10 @@ def judge(
     end
         An instant soon after the last event.
     """
-    rows = labelled.rows.select(labelled.rows.at > cut)
+    rows = labelled.select(labelled.at > cut)
     parts = held_out_parts(early, records, rows, cut, end)
     trust = fit_trust(parts, rows)
-    past = popularity.log_odds_of(labelled.rows.select(labelled.rows.at <= cut), len(early.domain))[
+    past = popularity.log_odds_of(labelled.select(labelled.at <= cut), len(early.domain))[
         rows.action
     ]
     log_odds = _trusted_sum(parts, trust)

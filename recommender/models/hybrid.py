@@ -30,7 +30,8 @@ from recommender.models.uncertainty import standard_error
 __all__ = ["HybridModel", "ModelSettings", "fit"]
 
 _CHUNK_ROWS = 600_000
-"""Scores worked out at once: bounds memory, whatever the batch."""
+_CHUNK_MOMENTS = 4_000_000
+"""Scores, and entries of users' covariances, worked out at once: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class HybridModel:
         return parts, errors
 
     def _views(self, records: Records, as_of: float) -> Iterator[tuple[slice, View]]:
-        n_users = len(records.users)
-        step = max(1, _CHUNK_ROWS // max(len(self.catalogue), 1) // (4 if self._heavy else 1))
+        n_users, n_actions = len(records.users), len(self.catalogue)
+        step = max(1, min(_CHUNK_ROWS // max(n_actions, 1), _CHUNK_MOMENTS // self._moments))
         if n_users <= step:
             yield slice(0, n_users), look(self.parameters, records, as_of)
             return
@@ -82,8 +83,8 @@ class HybridModel:
             yield slice(start, start + step), look(self.parameters, part, as_of)
 
     @property
-    def _heavy(self) -> bool:
-        return self.parameters.positives_only
+    def _moments(self) -> int:
+        return int(self.parameters.factors.mean.shape[1] ** 2)
 
     def view(self, records: Records, as_of: float) -> View:
         """What the model sees of some people at an instant; worked out once for score and why."""

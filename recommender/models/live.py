@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.columns import PARTS
-from recommender.dataset import AnyIntArray, Events, FloatArray, IntArray, Records, until
-from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
+from recommender.dataset import Events, FloatArray, IntArray, Records, until
+from recommender.domain import SECONDS_PER_DAY
 from recommender.features import behaviour
 from recommender.features.behaviour import History
 from recommender.features.space import snapshot_of, user_matrix
 from recommender.models.base import bounded
 from recommender.models.fold_in import Outcomes, UserFactors, fold_in
 from recommender.models.parameters import Parameters
+from recommender.models.positives import fold_in_pairs
 from recommender.outcomes import Impressions, outcomes_of, with_pending_weights
 
 BASE, PROFILE, BIOMETRICS, BEHAVIOUR, FACTOR = range(len(PARTS))
 
 _N_ACTION = len(behaviour.names("action"))
 _N_DOMAIN = len(behaviour.names("domain"))
-_COMPLETE = EVENT_CODES["complete"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class View:
 def look(model: Parameters, records: Records, as_of: float) -> View:
     """Work out everything the scores of these users depend on."""
     records = known_by(records, as_of)
+    if model.confidence is not None:
+        return _look_at_completions(model, records, as_of)
     n_users = len(records.users)
     rows = own_rows(model, records, as_of)
     past = behaviour.history(records.events, model.domain, model.n_domains, as_of)
@@ -75,6 +77,24 @@ def look(model: Parameters, records: Records, as_of: float) -> View:
     )
 
 
+def _look_at_completions(model: Parameters, records: Records, as_of: float) -> View:
+    """As ``look``, for a model of logs without impressions."""
+    assert model.confidence is not None
+    n_users = len(records.users)
+    past = behaviour.history(records.events, model.domain, model.n_domains, as_of)
+    pairs = _touched(records.events, len(model.domain))
+    deeds = _behaviour(model, past, _no_rows(), pairs, n_users, as_of)[1:]
+    vectors = user_matrix(model.space, records, np.array([as_of]))[0]
+    rows, factors = fold_in_pairs(records.events, n_users, model.factors.mean, model.confidence)
+    return View(vectors, *pairs, *deeds, rows, factors)
+
+
+def _no_rows() -> Impressions:
+    none = np.zeros(0)
+    index, no = none.astype(np.int32), none.astype(np.bool_)
+    return Impressions(index, index, none, no, none, none)
+
+
 def known_by(records: Records, as_of: float) -> Records:
     """Leave out whatever was recorded for later than ``as_of``; usually nothing."""
     late = (records.events.at > as_of).any() or (records.observations.at > as_of).any()
@@ -83,39 +103,7 @@ def known_by(records: Records, as_of: float) -> Records:
 
 def own_rows(model: Parameters, records: Records, as_of: float) -> Impressions:
     """Outcomes that speak about each user's taste, sorted by user."""
-    if not model.positives_only:
-        return with_pending_weights(outcomes_of(records.events, as_of), model.curve, as_of)
-    return with_background(records, len(model.domain), as_of)
-
-
-def with_background(records: Records, n_actions: int, as_of: float) -> Impressions:
-    """Completions, and beside them every action as a weak refusal, once a week of activity."""
-    events = records.events
-    done = np.flatnonzero((events.kind == _COMPLETE) & (events.at <= as_of))
-    active = np.unique(events.user[done])
-    weeks = active_weeks(events, active, as_of)
-    # Refusals stand before all behaviour: what was done must not make its own refusal a surprise.
-    first = events.at[np.searchsorted(events.user, active)]
-    user = np.concatenate([events.user[done], np.repeat(active, n_actions)])
-    order = np.argsort(user, kind="stable")
-    n = len(active) * n_actions
-    every = np.tile(np.arange(n_actions, dtype=np.int32), len(active))
-    weight = np.concatenate([np.ones(len(done)), np.repeat(weeks, n_actions)])
-    at = np.concatenate([events.at[done], np.repeat(first, n_actions)])
-    return Impressions(
-        user[order].astype(np.int32),
-        np.concatenate([events.action[done], every])[order].astype(np.int32),
-        at[order],
-        np.concatenate([np.ones(len(done), bool), np.zeros(n, bool)])[order],
-        weight[order],
-        np.full(len(order), np.nan),
-    )
-
-
-def active_weeks(events: Events, users: AnyIntArray, as_of: float) -> FloatArray:
-    """Weeks from each user's first event to ``as_of``, at least one and at most a year's."""
-    first = events.at[np.searchsorted(events.user, users)]
-    return np.clip((as_of - first) / (7 * SECONDS_PER_DAY), 1.0, 52.0)
+    return with_pending_weights(outcomes_of(records.events, as_of), model.curve, as_of)
 
 
 def row_parts(

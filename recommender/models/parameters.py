@@ -14,6 +14,7 @@ from recommender.features.actions import ActionSpace
 from recommender.features.space import FeatureSpace, snapshot_days
 from recommender.models.feature_model import prior_mean
 from recommender.models.fold_in import ActionFactors
+from recommender.models.positives import Confidence
 from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
@@ -55,8 +56,9 @@ class Parameters:
         Overall completion rate, the yardstick of behaviour's rates.
     curve
         Weights of pending impressions.
-    positives_only
-        True if completions came without impressions, so that what was not done is a weak refusal.
+    confidence
+        Where completions came without impressions, how much each says; else None. Users' factors
+        are then those of ``positives``, with no constant factor.
     idle_days
         Whole days between the last event learned from and the training's instant.
     spread
@@ -75,7 +77,7 @@ class Parameters:
     rate: float
     curve: DelayCurve
     trust: Trust = Trust()
-    positives_only: bool = False
+    confidence: Confidence | None = None
     idle_days: int = 0
     spread: Spread | None = None
 
@@ -83,6 +85,11 @@ class Parameters:
     def snapshots(self) -> FloatArray:
         """Ages, in days, of the snapshots that past rows see; see ``snapshot_days``."""
         return snapshot_days(self.idle_days)
+
+    @property
+    def positives_only(self) -> bool:
+        """Whether completions came without impressions, so that most refusals are unknown."""
+        return self.confidence is not None
 
     @property
     def n_features(self) -> int:
@@ -122,12 +129,21 @@ class Parameters:
             self,
             coefficients=coefficients,
             factors=factors,
+            confidence=self._aligned_confidence(place),
             domain=domain_places(self.domains, new),
             spread=self.spread and self.spread.aligned(place, own, factors.mean),
         )
 
     def _aligned_factors(self, place: IntArray, z: FloatArray) -> ActionFactors:
         taste = len(self.factor_general)
+        if self.confidence is not None:
+            described = z @ self.factor_general.T
+            learned = (place >= 0)[:, None]
+            return ActionFactors(
+                np.where(learned, self.factors.mean[place], described),
+                np.zeros((len(place), 0)),
+                self.factors.precision,
+            )
         mean = np.ones((len(place), taste + 1))
         mean[:, :taste] = z @ self.factor_general.T
         covariance = np.zeros((len(place), taste + 1, taste + 1))
@@ -139,6 +155,12 @@ class Parameters:
             np.where(known, self.factors.second[place], guess.second),
             self.factors.precision,
         )
+
+    def _aligned_confidence(self, place: IntArray) -> Confidence | None:
+        known = self.confidence
+        if known is None:
+            return None
+        return replace(known, action=np.where(place >= 0, known.action[place], known.unseen))
 
 
 def behaviour_names() -> tuple[str, ...]:

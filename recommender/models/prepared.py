@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -191,6 +191,39 @@ def prepare(frame: Frame, records: Records, rows: Impressions, as_of: float) -> 
         layout=_layout(frame, coefficient_names(frame.space)[: 1 + len(frame.space.keep)]),
         level=np.array([_LEVELS.index(names[place].split(":")[1]) for place in kept], np.int64),
     )
+
+
+def feature_rows(
+    frame: Frame,
+    records: Records,
+    rows: Impressions,
+    as_of: float,
+    expected: FloatArray,
+    n_described: int,
+) -> tuple[Rows, Layout]:
+    """Regression of rows on the user vector alone, beside what is expected of each action.
+
+    Parameters
+    ----------
+    expected
+        Log-odds of each action from elsewhere.
+    n_described
+        How many columns of the actions' descriptions coefficients are pooled by.
+    """
+    order = np.argsort(rows.action, kind="stable")
+    counts = np.bincount(rows.action, minlength=len(frame.catalogue))
+    vectors, vector = _vectors(frame, records, rows, as_of)
+    layout = _layout(frame, coefficient_names(frame.space)[: 1 + len(frame.space.keep)])
+    return Rows(
+        np.concatenate([[0], np.cumsum(counts)]),
+        rows.completed[order].astype(np.float64),
+        rows.weight[order],
+        vector[order],
+        vectors,
+        np.zeros((len(rows), 0), np.float32),
+        expected[rows.action[order]],
+        np.zeros(len(rows)),
+    ), replace(layout, described=layout.described[:, :n_described])
 
 
 def _vectors(

@@ -17,6 +17,7 @@ from recommender.features.profile import ProfileColumns
 from recommender.features.space import FeatureSpace
 from recommender.models.fold_in import ActionFactors
 from recommender.models.parameters import Parameters, Trust, coefficient_names
+from recommender.models.positives import Confidence
 from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
@@ -45,6 +46,7 @@ def described(model: Parameters, catalogue: Catalogue) -> dict[str, Any]:
         "rate": model.rate,
         "curve_rate": model.curve.rate,
         "positives_only": model.positives_only,
+        "confidence": _numbers_of(model.confidence),
         "idle_days": model.idle_days,
     }
 
@@ -72,6 +74,7 @@ def arrays(model: Parameters) -> Arrays:
         "target_scale": slots.target_scale,
         "action_centre": model.action_space.centre,
         "action_scale": model.action_space.scale,
+        **({} if model.confidence is None else {"confidence": model.confidence.action}),
     }
 
 
@@ -116,7 +119,7 @@ def _restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catal
             rate=float(manifest["rate"]),
             curve=DelayCurve(float(manifest["curve_rate"]), a["delays"]),
             trust=Trust(**manifest["trust"]),
-            positives_only=bool(manifest["positives_only"]),
+            confidence=_confidence(manifest, a),
             idle_days=int(manifest.get("idle_days", 0)),
             spread=_spread(a),
         ),
@@ -128,6 +131,18 @@ def _spread(a: Arrays) -> Spread | None:
     if "spread_coefficients" not in a:
         return None  # a run from before standard errors were kept
     return Spread(*(a[f"spread_{field.name}"] for field in fields(Spread)))
+
+
+def _numbers_of(confidence: Confidence | None) -> dict[str, float] | None:
+    if confidence is None:
+        return None
+    return {name: value for name, value in vars(confidence).items() if name != "action"}
+
+
+def _confidence(manifest: Mapping[str, Any], a: Arrays) -> Confidence | None:
+    if not manifest["positives_only"]:
+        return None
+    return Confidence(a["confidence"], **manifest["confidence"])
 
 
 def _space(manifest: Mapping[str, Any], a: Arrays) -> FeatureSpace:

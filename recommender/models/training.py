@@ -21,13 +21,20 @@ from recommender.models.factors import FactorSettings, Taste, factorise, refine,
 from recommender.models.feature_model import Pooled, fit_pooled
 from recommender.models.fold_in import ActionFactors, Outcomes, fold_in
 from recommender.models.holdout import HeldOut
+from recommender.models.interactions import learn_positives
 from recommender.models.parameters import Parameters, Trust
 from recommender.models.prepared import Frame, Prepared, frame_of, idle_days, prepare
 from recommender.models.regression import predict
 from recommender.models.shared_model import Shared, fit_shared, predict_shared
 from recommender.models.single_parts import nameless, no_taste, without_behaviour
 from recommender.models.spread import spread_of
-from recommender.outcomes import HORIZON_DAYS, delay_curve
+from recommender.outcomes import (
+    HORIZON_DAYS,
+    Impressions,
+    delay_curve,
+    outcomes_of,
+    unprompted_share,
+)
 
 Progress = Callable[[str, float], None]
 
@@ -56,6 +63,8 @@ class ModelSettings:
         Length of the time held out to learn trust.
     use_features, use_factors
         False leaves out profile, readings and behaviour, or the factors, to judge the other alone.
+    search_seconds
+        Time for choosing settings on held-out data.
     """
 
     rank: int = 8
@@ -71,6 +80,7 @@ class ModelSettings:
     holdout_days: float = 14.0
     use_features: bool = True
     use_factors: bool = True
+    search_seconds: float = 20.0
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -91,8 +101,11 @@ _BOUNDS = (
     ("factor_variance", 1e-4, 10),
     ("max_users", 1, 10_000_000),
     ("holdout_days", 1, 365),
+    ("search_seconds", 0, 86_400),
 )
 
+
+_MOST_UNPROMPTED = 0.5  # of more completions without impression, the log is one of completions
 
 _BLOCKS = 5
 """Blocks of time, equally full, that behaviour is learned in."""
@@ -156,14 +169,17 @@ def _learn(
     tell("features", 0.0)
     records = until(_sampled(records, settings.max_users, seed), as_of)
     records = records if settings.use_features else nameless(records)
-    rows = holdout.training_rows(records, catalogue, as_of, seed)
-    if not len(rows.rows) or not len(catalogue):
+    if len(catalogue) and unprompted_share(records.events, as_of) > _MOST_UNPROMPTED:
+        plan = _Plan(frame_of(records, catalogue, metrics, as_of), settings, seed)
+        return _learn_from_completions(plan, records, as_of, tell)
+    rows = holdout.training_rows(records, catalogue, as_of)
+    if not len(rows) or not len(catalogue):
         raise NothingToLearnError("no impression or completion to learn from")
     frame = frame_of(records, catalogue, metrics, as_of)
     plan = _Plan(frame, settings, seed)
     tell("held-out time", 0.1)
     end = as_of - idle_days(records, as_of) * SECONDS_PER_DAY
-    cut = holdout.choose_cut(rows.rows, end, settings.holdout_days)
+    cut = holdout.choose_cut(rows, end, settings.holdout_days)
     trust, warm = Trust(), None
     figures: dict[str, float] = {}
     held: HeldOut | None = None
@@ -175,6 +191,24 @@ def _learn(
     tell("done", 1.0)
     facts = _facts(plan, records, rows, as_of, cut)
     return Learned(parameters.trusted(trust), figures, facts, held)
+
+
+def _learn_from_completions(plan: _Plan, records: Records, as_of: float, tell: Progress) -> Learned:
+    """Train where most completions have no impression."""
+    seconds = plan.settings.search_seconds
+    learned = learn_positives(
+        plan.frame,
+        records,
+        as_of,
+        seconds,
+        plan.seed,
+        tell,
+        use_factors=plan.settings.use_factors,
+    )
+    tell("done", 1.0)
+    facts = _facts(plan, records, outcomes_of(records.events, as_of), as_of, learned.cut)
+    chosen = {"chosen": learned.chosen}
+    return Learned(learned.parameters, learned.holdout, facts | chosen, None)
 
 
 def _sampled(records: Records, most: int, seed: int) -> Records:
@@ -190,8 +224,8 @@ def _train(
 ) -> tuple[Parameters, _Coefficients]:
     """Train once, on records that end at ``as_of``."""
     frame, settings = plan.frame, plan.settings
-    labelled = holdout.training_rows(records, frame.catalogue, as_of, plan.seed)
-    data = prepare(frame, records, labelled.rows, as_of)
+    labelled = holdout.training_rows(records, frame.catalogue, as_of)
+    data = prepare(frame, records, labelled, as_of)
     data = data if settings.use_features else without_behaviour(data)
     learned, taste = _alternate(plan, data, warm)
     coefficients, general = data.joined(learned.features, learned.deeds)
@@ -207,8 +241,7 @@ def _train(
             domains=frame.domains,
             domain=frame.domain,
             rate=data.rate,
-            curve=delay_curve(labelled.rows, as_of),
-            positives_only=labelled.positives_only,
+            curve=delay_curve(labelled, as_of),
             idle_days=idle_days(records, as_of),
             spread=spread_of(
                 learned.features,
@@ -288,7 +321,7 @@ def _past_taste(data: Prepared, rows: Outcomes, taste: Taste) -> FloatArray:
 
 
 def _facts(
-    plan: _Plan, records: Records, rows: holdout.Labelled, as_of: float, cut: float | None
+    plan: _Plan, records: Records, rows: Impressions, as_of: float, cut: float | None
 ) -> dict[str, Any]:
     return {
         "settings": asdict(plan.settings),
@@ -300,7 +333,7 @@ def _facts(
         "users": len(records.users),
         "events": len(records.events),
         "observations": len(records.observations),
-        "impressions": len(rows.rows),
-        "completed": int(rows.rows.completed.sum()),
+        "impressions": len(rows),
+        "completed": int(rows.completed.sum()),
         "actions": len(plan.frame.catalogue),
     }

@@ -34,8 +34,11 @@ def unprompted() -> Cohort:
     return cohort(replace(SMALL, impressions_logged=False), 5)
 
 
+QUICK = ModelSettings(search_seconds=1.0)
+
+
 def fit_hybrid(world: Cohort) -> HybridModel:
-    return hybrid.fit(world.records, world.catalogue, world.metrics, world.as_of)
+    return hybrid.fit(world.records, world.catalogue, world.metrics, world.as_of, settings=QUICK)
 
 
 def fit_popularity(world: Cohort) -> Scorer:
@@ -116,6 +119,17 @@ class TestHybrid:
     ) -> None:
         parts = unprompted_model.score(unprompted.records, unprompted.as_of)
         check_terms(unprompted_model, unprompted, parts)
+
+    def test_without_impressions_it_ranks_better_than_features_alone(
+        self, unprompted_model: HybridModel, unprompted: Cohort
+    ) -> None:
+        parts = unprompted_model.score(unprompted.records, unprompted.as_of)
+        some = unprompted.segment == 0
+        full = ndcg_at_k(unprompted.p, parts.sum(axis=2))[some].mean()
+        base = ndcg_at_k(unprompted.p, parts[:, :, 0])[some].mean()
+        features = ndcg_at_k(unprompted.p, parts[:, :, :3].sum(axis=2))[some].mean()
+        assert full > features + 0.01
+        assert features > base + 0.01
 
     def test_it_ranks_better_than_popularity_and_features_alone(
         self, model: HybridModel, world: Cohort

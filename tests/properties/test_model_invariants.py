@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.dataset import Events, Records, take_users, until
+from recommender.dataset import Events, Records, select_events, take_users, until
 from recommender.domain import EVENT_CODES
 from recommender.models import hybrid
-from recommender.models.hybrid import HybridModel
+from recommender.models.hybrid import HybridModel, ModelSettings
 from tests.benchmarks.cohorts import DAY, Cohort, Variant, cohort
 
 WORLD = Variant(users=250, actions=12, habit=0.5, fatigue=0.3)
@@ -23,9 +23,14 @@ def world() -> Cohort:
     return cohort(WORLD, 9)
 
 
-@pytest.fixture(scope="module")
-def model(world: Cohort) -> HybridModel:
-    return hybrid.fit(world.records, world.catalogue, world.metrics, world.as_of)
+@pytest.fixture(scope="module", params=["impressions", "completions only"])
+def model(request: pytest.FixtureRequest, world: Cohort) -> HybridModel:
+    records = world.records
+    if request.param == "completions only":
+        done = records.events.kind == EVENT_CODES["complete"]
+        records = replace(records, events=select_events(records.events, done))
+    quick = ModelSettings(search_seconds=0.5)
+    return hybrid.fit(records, world.catalogue, world.metrics, world.as_of, settings=quick)
 
 
 deeds = st.lists(
