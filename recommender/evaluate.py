@@ -124,7 +124,13 @@ def replay_history(
     split, most = end - days * SECONDS_PER_DAY, most_judged(len(catalogue))
     held = hold_out(records, split, end, seed, most)
     model = hybrid.fit(
-        held.past, catalogue, metrics, held.split, seed=seed, progress=_inside(progress, "hybrid")
+        held.past,
+        catalogue,
+        metrics,
+        held.split,
+        settings=hybrid.ModelSettings(search_seconds=settings.search_seconds),
+        seed=seed,
+        progress=_inside(progress, "hybrid"),
     )
     entrants = _judged(held, model, catalogue, metrics, seed, progress)
     progress("compare", 0.0)
@@ -137,7 +143,7 @@ def replay_history(
         segments=segments(held, metrics, best.tallies, popular.tallies, seed),
         policies=policy_lines(held, entrants, best, len(catalogue), seed),
         effects=feature_effects(model),
-        harm=_harm(held, Assessor(model, rules, metrics, catalogue), rules, settings),
+        harm=_harm(held, Assessor(model, rules, metrics, catalogue), settings),
         learning_curve=()
         if quick
         else learning_curve(held, catalogue, metrics, seed, lambda s: progress("less history", s)),
@@ -173,7 +179,7 @@ def keep(engine: Engine, evaluation: Evaluation, most: int) -> int:
         return save_evaluation(connection, heading, rows, read_at=evaluation.read_at, keep=most)
 
 
-def _harm(held: HeldOut, assessor: Assessor, rules: Rules, settings: Settings) -> Harm:
+def _harm(held: HeldOut, assessor: Assessor, settings: Settings) -> Harm:
     """What the guardrails of today would have made of the hybrid's lists at the split."""
 
     def assess(records: Records, at: float) -> Assessed:
@@ -191,7 +197,7 @@ def _harm(held: HeldOut, assessor: Assessor, rules: Rules, settings: Settings) -
         settings.variety,
     )
     named = (held, assessor.catalogue, assessor.metrics)
-    return harm_of(*named, assess, shelf, rules.rules, settings.seed)
+    return harm_of(*named, assess, shelf, assessor.guard.rules, settings.seed)
 
 
 def _read(

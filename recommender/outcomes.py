@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.dataset import (
+    AnyIntArray,
     BoolArray,
     Events,
     FloatArray,
@@ -31,6 +32,13 @@ from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, Catalogue
 
 HORIZON_DAYS = 7.0
 """Days within which a completion counts as the outcome of an impression."""
+
+MOST_EXPOSURE_WEIGHT = 5.0
+"""Bounds what a single impression can do, at the price of some bias."""
+
+_PERSONAL_SHARE = 0.3
+"""Of the spread of an action's log propensities, within a day."""
+_LEAST_SPREAD = 1e-4
 
 _CURVE_POINTS = 1000
 _IMPRESSION, _COMPLETE = EVENT_CODES["impression"], EVENT_CODES["complete"]
@@ -202,6 +210,62 @@ def with_pending_weights(rows: Impressions, curve: DelayCurve, as_of: float) -> 
     age = (as_of - rows.at) / SECONDS_PER_DAY
     weight = np.where(rows.completed, 1.0, curve.pending_weight(age))
     return Impressions(rows.user, rows.action, rows.at, rows.completed, weight, rows.delay_days)
+
+
+def exposure_weights(events: Events, as_of: float) -> FloatArray:
+    """Weights that make up for who was shown what, of every impression up to ``as_of``.
+
+    A log that shows people what they are thought to like tells too little about the others.
+    With the propensities in the log each impression can stand for those that were not made
+    (inverse propensity, self-normalised). The weights of an action have the mean 1; those of a
+    log in which everybody has the same chances are all 1. Without a propensity a row weighs 1.
+
+    Returns
+    -------
+    array of shape [n_impressions]
+        In the order of the events.
+
+    Examples
+    --------
+    >>> one_day = lambda propensity: Events(
+    ...     *np.zeros((2, 2), np.int32), np.zeros(2, np.int8), np.zeros(2),
+    ...     np.zeros(2, np.int64), np.array(propensity), np.zeros(2))
+    >>> exposure_weights(one_day([0.5, 0.25]), 1.0).round(3).tolist()
+    [0.667, 1.333]
+    >>> exposure_weights(one_day([0.25, 0.25]), 1.0).tolist()
+    [1.0, 1.0]
+    """
+    shown = (events.kind == _IMPRESSION) & (events.at <= as_of)
+    out = np.ones(np.count_nonzero(shown))
+    known = ~np.isnan(events.propensity[shown])
+    action = events.action[shown][known].astype(np.int64)
+    inverse = 1.0 / events.propensity[shown][known]
+    if _personal(action, events.at[shown][known], inverse):
+        for _ in range(2):  # the second time because cutting lowers the mean
+            inverse = inverse / _means(action, inverse)
+            inverse = np.minimum(inverse, MOST_EXPOSURE_WEIGHT)
+        out[known] = inverse
+    return out
+
+
+def _personal(action: IntArray, at: FloatArray, inverse: FloatArray) -> bool:
+    """Whether the chances of an action differ between people rather than between days."""
+    if not len(action):
+        return False
+    _, day = np.unique(at // SECONDS_PER_DAY, return_inverse=True)
+    log = np.log(inverse)
+    over_time = log - _means(action, log)
+    _, cell = np.unique(action * (int(day.max()) + 1) + day, return_inverse=True)
+    on_a_day = log - _means(cell, log)
+    # a row alone in its cell says nothing of how people differ
+    shared = np.bincount(cell)[cell] > 1
+    own = float((on_a_day[shared] ** 2).sum()), float((over_time[shared] ** 2).sum())
+    return own[0] > max(_PERSONAL_SHARE * own[1], _LEAST_SPREAD * np.count_nonzero(shared))
+
+
+def _means(group: AnyIntArray, values: FloatArray) -> FloatArray:
+    """Mean of each value's group, one entry a value."""
+    return np.asarray((np.bincount(group, values) / np.maximum(np.bincount(group), 1))[group])
 
 
 def unprompted_share(events: Events, as_of: float) -> float:

@@ -71,6 +71,10 @@ class Settings(GateLimits):
     keep_evaluations: Annotated[int, Field(ge=1, le=365)] = Field(
         default=3, description="How many saved evaluations are kept."
     )
+    search_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=20.0,
+        description="Computing time for trying settings on held-out time in a training; 0 = none.",
+    )
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=2.0, description="How often a server looks for a newly published run, seconds."
     )

@@ -7,7 +7,7 @@ is held back leaves the published run in force.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -154,13 +154,21 @@ def _candidate(training: _Training) -> tuple[Material, Candidate]:
         material.catalogue,
         training.metrics,
         training.as_of.timestamp(),
+        settings=hybrid.ModelSettings(search_seconds=training.settings.search_seconds),
         seed=training.settings.seed,
         progress=training.progress,
+        start=_chosen_before(material.last.figures if material.last else {}),
     )
     training.progress("judge", 0.0)
     judged = judge(model, material, training.metrics, training.as_of, training.settings)
     training.progress("judge", 1.0)
     return material, judged
+
+
+def _chosen_before(figures: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Settings that the run in force was trained with, by name; empty if it did not choose any."""
+    stem = "setting_"
+    return {name[len(stem) :]: v for (name, _), v in figures.items() if name.startswith(stem)}
 
 
 def _finish(training: _Training, material: Material, candidate: Candidate, now: datetime) -> None:

@@ -78,7 +78,7 @@ def command() -> None:
     Leaves a database that `recommender serve` answers from. The sample's dates are moved so that
     its last day is yesterday.
     """
-    chosen = settings()
+    chosen = settings(search_seconds=0)  # a quick look needs no search
     knowledge = load_knowledge(chosen)
     screen = console()
     with database(chosen, migrated=False) as engine:

@@ -22,14 +22,19 @@ from recommender.train import TrainReport, train_and_publish
 )
 @click.option("--as-of", type=Instant(), help="Use the records up to here; now if absent.")
 @click.option("--seed", type=int, help="Seed of everything random.")
+@click.option(
+    "--search-seconds", type=float, help="Time for trying settings; 0 keeps the usual ones."
+)
 @click.option("--force", is_flag=True, help="Publish whatever the gate says.")
 @common_options
-def command(as_of: datetime | None, seed: int | None, force: bool) -> int:
+def command(
+    as_of: datetime | None, seed: int | None, search_seconds: float | None, force: bool
+) -> int:
     """Train on all records, score everyone, and publish unless it is worse.
 
     Ends with 4 if the gate kept the old run, with 5 if another train is at work.
     """
-    chosen = settings(seed=seed)
+    chosen = settings(seed=seed, search_seconds=search_seconds)
     known = load_knowledge(chosen)
     with database(chosen) as engine, stages() as progress:
         report = train_and_publish(

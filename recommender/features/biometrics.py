@@ -14,6 +14,8 @@ from recommender.dataset import FloatArray, Int32Array, IntArray, Observations
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 
 LEVEL_HALF_LIFE_DAYS = 2.0
+"""Of a reading's weight in the level, unless a run chose another."""
+
 SLOW_HALF_LIFE_DAYS = 28.0
 CHANGE_DAYS = 14.0
 """A recent change is measured against what was read before the last this many days."""
@@ -34,6 +36,8 @@ class MetricSlots:
         For each metric of the metrics list its place in ``names``, -1 if it has none.
     target_low, target_high, target_scale
         As in ``domain.Metric``; an open side is infinite.
+    half_life_days
+        Of a reading's weight in the level, counted back from the latest one.
     """
 
     names: tuple[str, ...]
@@ -41,9 +45,15 @@ class MetricSlots:
     target_low: FloatArray
     target_high: FloatArray
     target_scale: FloatArray
+    half_life_days: float = LEVEL_HALF_LIFE_DAYS
 
     @classmethod
-    def of(cls, names: tuple[str, ...], metrics: MetricsList) -> MetricSlots:
+    def of(
+        cls,
+        names: tuple[str, ...],
+        metrics: MetricsList,
+        half_life_days: float = LEVEL_HALF_LIFE_DAYS,
+    ) -> MetricSlots:
         """Slots for ``names``, numbered for records that follow ``metrics``."""
         chosen = [metrics.metrics[metrics.index[name]] for name in names if name in metrics.index]
         known = tuple(metric.name for metric in chosen)
@@ -52,7 +62,7 @@ class MetricSlots:
         low = [-np.inf if m.target_low is None else m.target_low for m in chosen]
         high = [np.inf if m.target_high is None else m.target_high for m in chosen]
         scale = [m.target_scale for m in chosen]
-        return cls(known, slot, np.array(low), np.array(high), np.array(scale))
+        return cls(known, slot, np.array(low), np.array(high), np.array(scale), half_life_days)
 
     def renumbered(self, metrics: MetricsList) -> MetricSlots:
         """Follow records numbered by another list; a metric it lacks is never read."""
@@ -95,7 +105,9 @@ def summarise(
         user = readings.user[kept]
         cell = user.astype(np.int64) * n_slots + slot[kept]
         starts = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-        sums = _weighted_sums(readings.at[kept], readings.value[kept], starts, instants)
+        sums = _weighted_sums(
+            readings.at[kept], readings.value[kept], starts, instants, slots.half_life_days
+        )
         where, place = user[starts], slot[kept[starts]]
         out[:, where, 0, place], out[:, where, 2, place], out[:, where, 3, place] = sums
     out[:, :, 1] = slots.deviation(out[:, :, 0])
@@ -103,7 +115,11 @@ def summarise(
 
 
 def _weighted_sums(
-    at: FloatArray, value: FloatArray, starts: IntArray, instants: FloatArray
+    at: FloatArray,
+    value: FloatArray,
+    starts: IntArray,
+    instants: FloatArray,
+    half_life_days: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Level, trend and change of each cell (a run of readings from its start) at each instant."""
     known = at <= instants[:, None]
@@ -112,7 +128,7 @@ def _weighted_sums(
     sizes = np.concatenate([starts[1:], [len(at)]]) - starts
     age = np.maximum(np.repeat(last, sizes, axis=1) - at, 0.0) / SECONDS_PER_DAY
     weights = np.empty((3, *known.shape))
-    np.multiply(np.exp2(age / -LEVEL_HALF_LIFE_DAYS), known, out=weights[0])
+    np.multiply(np.exp2(age / -half_life_days), known, out=weights[0])
     np.multiply(np.exp2(age / -SLOW_HALF_LIFE_DAYS), known, out=weights[1])
     weights[2] = at < instants[:, None] - CHANGE_DAYS * SECONDS_PER_DAY
     total = np.add.reduceat(weights, starts, axis=2)

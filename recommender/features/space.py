@@ -109,7 +109,11 @@ def user_matrix(
 
 
 def fit_space(
-    records: Records, metrics: MetricsList, as_of: float, idle_days: int = 0
+    records: Records,
+    metrics: MetricsList,
+    as_of: float,
+    idle_days: int = 0,
+    level_half_life_days: float = biometrics.LEVEL_HALF_LIFE_DAYS,
 ) -> FeatureSpace:
     """Learn which columns there are and how they are scaled, from everybody as of an instant.
 
@@ -117,10 +121,12 @@ def fit_space(
     ----------
     idle_days
         Whole days between the last event and ``as_of``.
+    level_half_life_days
+        See ``MetricSlots.half_life_days``.
     """
     step = max(1, -(-len(records.users) // _SAMPLE))
     columns = fit_columns(records.users)
-    slots = MetricSlots.of(_seen_metrics(records, metrics), metrics)
+    slots = MetricSlots.of(_seen_metrics(records, metrics), metrics, level_half_life_days)
     instants = as_of - (idle_days + _SCALED_AT) * SECONDS_PER_DAY
     parts = [
         _raw(columns, slots, take_users(records, start, start + _CHUNK // step), instants)

@@ -170,6 +170,11 @@ class Guard:
             for place in places
         ]
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule that a decision may name, in the order of ``Decisions.rule``."""
+        return self._rules.rules
+
     def rule_named(self, rule_id: str) -> Rule | None:
         """A rule in force by its id."""
         return next((rule for rule in self._rules.rules if rule.rule_id == rule_id), None)

@@ -48,6 +48,8 @@ def single_parts(
 ) -> Iterator[Entrant]:
     """The feature model and the factors, each trained alone with the hybrid's settings."""
     settings = chosen_settings(model)
+    if not model.parameters.positives_only:
+        settings = replace(settings, search_seconds=0)  # what the hybrid chose is theirs
     for name, label, switched in (
         ("features", "feature model alone", {"use_factors": False}),
         ("factors", "factors alone", {"use_features": False}),

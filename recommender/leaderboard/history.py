@@ -17,6 +17,9 @@ from recommender.resampling import Figure, figure
 LENGTHS = (7.0, 14.0, 28.0, 56.0, 112.0, 224.0)
 """Days of history that are tried, as far as there are more."""
 
+_PLAIN = hybrid.ModelSettings(search_seconds=0)
+"""Lengths are compared under the same settings."""
+
 
 @dataclass(frozen=True)
 class Length:
@@ -40,7 +43,9 @@ def learning_curve(
         progress(done / len(lengths))
         short = recent_only(held, days)
         try:
-            model = hybrid.fit(short.past, catalogue, metrics, held.split, seed=seed)
+            model = hybrid.fit(
+                short.past, catalogue, metrics, held.split, seed=seed, settings=_PLAIN
+            )
         except NothingToLearnError:
             continue
         one = judge(short, model_entrant(model, short), len(catalogue), seed)

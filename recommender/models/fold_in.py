@@ -18,6 +18,8 @@ from recommender.models.regression import curvature
 
 ITERATIONS = 3
 _MOST_ROWS = 65_536
+_BLOCKS_OF_TIME = 5
+"""Equally full; few enough to be cheap."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,25 @@ def fold_in(rows: Outcomes, n_users: int, factors: ActionFactors) -> UserFactors
     for block in _blocks(rows.user):
         people, mean, covariance, pull = _fold_in(rows.select(block), factors)
         out.mean[people], out.covariance[people], out.pull[block] = mean, covariance, pull
+    return out
+
+
+def past_part(rows: Outcomes, at: FloatArray, n_users: int, factors: ActionFactors) -> FloatArray:
+    """Factor part of each row from the user's rows of earlier blocks of time, shape [n_rows].
+
+    Parameters
+    ----------
+    at
+        Instant of each row, seconds since 1970.
+    """
+    out = np.zeros(len(rows.user))
+    edges = np.quantile(at, np.arange(1, _BLOCKS_OF_TIME) / _BLOCKS_OF_TIME)
+    block = np.searchsorted(edges, at, side="left")
+    for now in range(1, _BLOCKS_OF_TIME):
+        mine = block == now
+        users = fold_in(rows.select(block < now), n_users, factors)
+        user, action = rows.user[mine], rows.action[mine]
+        out[mine] = np.einsum("ij,ij->i", users.mean[user], factors.mean[action])
     return out
 
 

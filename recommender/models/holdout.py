@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender import quality
 from recommender.columns import PARTS
-from recommender.dataset import FloatArray, Records, until
+from recommender.dataset import BoolArray, FloatArray, Int32Array, Records, until
 from recommender.domain import SECONDS_PER_DAY, Catalogue
 from recommender.features import behaviour
 from recommender.models import popularity
@@ -16,12 +16,16 @@ from recommender.models.live import BEHAVIOUR, look, row_parts
 from recommender.models.parameters import Parameters, Trust
 from recommender.outcomes import (
     Impressions,
+    exposure_weights,
     in_blocks,
     labelled_impressions,
 )
 
 SHIFT_SPREAD = 0.05
 """Prior spread of the shift: a fit on the same kind of days should hardly need one."""
+
+_ODDS_AGAINST = 1.0
+"""Log of the odds against a part before held-out rows have spoken for it."""
 
 _BLOCK_USERS = 1024
 _LEAST_ROWS = 200
@@ -54,8 +58,13 @@ class HeldOut:
 
 
 def training_rows(records: Records, catalogue: Catalogue, as_of: float) -> Impressions:
-    """Impressions with their outcome."""
-    return labelled_impressions(records, catalogue, as_of)
+    """Impressions with their outcome.
+
+    Where people were shown what each was thought to like, impressions weigh as if they had not
+    been; see ``exposure_weights``.
+    """
+    found = labelled_impressions(records, catalogue, as_of)
+    return replace(found, weight=found.weight * exposure_weights(records.events, as_of))
 
 
 def choose_cut(rows: Impressions, end: float, days: float) -> float | None:
@@ -95,6 +104,26 @@ def judge(
     return trust, figures(rows, log_odds, past, parts), held
 
 
+@dataclass(frozen=True)
+class Losses:
+    """Weighted log loss of held-out rows, one entry a row."""
+
+    user: Int32Array
+    loss: FloatArray
+    weight: FloatArray
+
+
+def losses(
+    early: Parameters, records: Records, labelled: Impressions, cut: float, end: float
+) -> Losses:
+    """Log loss of each row after the cut, with the trust that suits them; see ``judge``."""
+    rows = labelled.select(labelled.at > cut)
+    parts = held_out_parts(early, records, rows, cut, end)
+    p = 1.0 / (1.0 + np.exp(-_trusted_sum(parts, fit_trust(parts, rows))))
+    loss = quality.pointwise_log_loss(rows.completed, p) * rows.weight
+    return Losses(rows.user, loss, rows.weight)
+
+
 def held_out_parts(
     early: Parameters, records: Records, rows: Impressions, cut: float, as_of: float
 ) -> FloatArray:
@@ -122,22 +151,43 @@ def expected(model: Parameters, held: HeldOut) -> FloatArray:
 
 
 def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.2) -> Trust:
-    """Weights of features, behaviour and factors, and a shift, by penalised logistic regression.
+    """Weights of features, behaviour and factors, and a shift, learned on held-out rows.
 
-    The penalty pulls the weights towards 1 with a prior spread; none may be negative.
+    A penalised logistic regression pulls the weights towards 1 with a prior spread; none may be
+    negative. Each is then multiplied by the probability that its part helps at all: few rows say
+    little about a weight, but the likelihood with and without the part still tells them apart.
     """
-    base = parts[:, 0]
     design = np.stack(
-        [parts[:, 1] + parts[:, 2], parts[:, BEHAVIOUR], parts[:, 4], np.ones(len(base))], axis=1
+        [
+            parts[:, 1] + parts[:, 2],
+            parts[:, BEHAVIOUR],
+            parts[:, 4],
+            np.ones(len(parts)),
+        ],
+        axis=1,
     )
-    centre = np.array([1.0, 1.0, 1.0, 0.0])
-    penalty = np.array([spread, spread, spread, SHIFT_SPREAD]) ** -2.0
+    weights = np.array([spread, spread, spread, SHIFT_SPREAD])
+    every = np.ones(4, np.bool_)
+    beta, best = _fitted(design, parts[:, 0], rows, weights, every)
+    for place in range(3):
+        _, without = _fitted(design, parts[:, 0], rows, weights, every & (np.arange(4) != place))
+        against = without - best + _ODDS_AGAINST
+        beta[place] /= 1.0 + np.exp(np.clip(against, -50.0, 50.0))
+    return Trust(*(float(value) for value in beta))
+
+
+def _fitted(
+    design: FloatArray, base: FloatArray, rows: Impressions, spread: FloatArray, used: BoolArray
+) -> tuple[FloatArray, float]:
+    """Weights by Newton's steps, 0 where not used, and their log-likelihood in nats."""
+    centre = np.array([1.0, 1.0, 1.0, 0.0]) * used
+    penalty = spread**-2.0
     beta = centre.copy()
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-(base + design @ beta)))
         gradient = design.T @ (rows.weight * (rows.completed - p)) - penalty * (beta - centre)
         hessian = (design * (rows.weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
-        free = (beta > 0) | (gradient > 0) | (np.arange(4) == 3)
+        free = used & ((beta > 0) | (gradient > 0) | (np.arange(4) == 3))
         step = np.zeros(4)
         step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
         new = beta + np.clip(step, -1, 1)
@@ -145,7 +195,8 @@ def fit_trust(parts: FloatArray, rows: Impressions, spread: float = 0.2) -> Trus
         if np.abs(new - beta).max() < 1e-9:
             break
         beta = new
-    return Trust(*(float(value) for value in beta))
+    p = 1.0 / (1.0 + np.exp(-(base + design @ beta)))
+    return beta, -float(quality.pointwise_log_loss(rows.completed, p) @ rows.weight)
 
 
 def _trusted_sum(parts: FloatArray, trust: Trust) -> FloatArray:

@@ -22,9 +22,10 @@ from recommender.models.base import Shares, Term
 from recommender.models.explain import shares_of, terms_of
 from recommender.models.holdout import HeldOut
 from recommender.models.live import View, candidate_parts, look
+from recommender.models.model_settings import ModelSettings
 from recommender.models.parameters import Parameters
 from recommender.models.state import Arrays
-from recommender.models.training import ModelSettings, learn
+from recommender.models.training import learn
 from recommender.models.uncertainty import standard_error
 
 __all__ = ["HybridModel", "ModelSettings", "fit"]
@@ -167,6 +168,7 @@ def fit(
     settings: ModelSettings = ModelSettings(),  # noqa: B008  frozen, so sharing it is safe
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> HybridModel:
     """Train on everything up to ``as_of``.
 
@@ -174,13 +176,15 @@ def fit(
     ----------
     progress
         Called with the name of each stage and the share of the work done before it.
+    start
+        Settings that a search chose before, by name: where this one begins, too.
 
     Raises
     ------
     NothingToLearnError
         If nobody was shown, and nobody completed, anything.
     """
-    learned = learn(records, catalogue, metrics, as_of, settings, seed, progress)
+    learned = learn(records, catalogue, metrics, as_of, settings, seed, progress, start)
     return HybridModel(
         catalogue, learned.parameters, learned.holdout, learned.facts, learned.held_out
     )

@@ -58,13 +58,19 @@ class Frame:
     domain: Int32Array
 
 
-def frame_of(records: Records, catalogue: Catalogue, metrics: MetricsList, as_of: float) -> Frame:
+def frame_of(
+    records: Records,
+    catalogue: Catalogue,
+    metrics: MetricsList,
+    as_of: float,
+    level_half_life_days: float,
+) -> Frame:
     """Learn naming and scaling from records as of an instant."""
     action_space = fit_action_space(catalogue)
     domains = tuple(sorted({action.domain for action in catalogue.actions}))
     return Frame(
         catalogue,
-        fit_space(records, metrics, as_of, idle_days(records, as_of)),
+        fit_space(records, metrics, as_of, idle_days(records, as_of), level_half_life_days),
         action_space,
         action_space.encode(catalogue.actions),
         domains,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recommender.domain import Action, Catalogue
 from recommender.errors import DataError
 from recommender.features.actions import ActionSpace
-from recommender.features.biometrics import MetricSlots
+from recommender.features.biometrics import LEVEL_HALF_LIFE_DAYS, MetricSlots
 from recommender.features.profile import ProfileColumns
 from recommender.features.space import FeatureSpace
 from recommender.models.fold_in import ActionFactors
@@ -48,6 +48,7 @@ def described(model: Parameters, catalogue: Catalogue) -> dict[str, Any]:
         "positives_only": model.positives_only,
         "confidence": _numbers_of(model.confidence),
         "idle_days": model.idle_days,
+        "level_half_life_days": space.slots.half_life_days,
     }
 
 
@@ -159,6 +160,8 @@ def _space(manifest: Mapping[str, Any], a: Arrays) -> FeatureSpace:
             a["target_low"],
             a["target_high"],
             a["target_scale"],
+            # runs of earlier versions knew one value only
+            manifest.get("level_half_life_days", LEVEL_HALF_LIFE_DAYS),
         ),
         a["mean"],
         a["scale"],

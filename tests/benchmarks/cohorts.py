@@ -58,7 +58,21 @@ _NHANES_COLUMNS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """What kind of world: standard deviations in log-odds, and the kind of log."""
+    """What kind of world: standard deviations in log-odds, and the kind of log.
+
+    Attributes
+    ----------
+    noise, gaps, age_curve
+        Of readings, in standard deviations; whether some are missing; whether age bends smoothly.
+    tastes
+        Hidden dimensions of taste.
+    drift
+        How far actions and people's levels move over the log.
+    telling, whims
+        Chance of dismissing where it tells of dislike, or tells nothing.
+    personal
+        How much people are shown what they like; 0 shows everybody the same.
+    """
 
     users: int = 4000
     actions: int = 150
@@ -75,6 +89,14 @@ class Variant:
     none_share: float = 0.2
     changed_share: float = 0.15
     impressions_logged: bool = True
+    noise: float = 0.15
+    gaps: bool = True
+    age_curve: bool = True
+    tastes: int = 6
+    drift: float = 0.0
+    telling: float = 0.0
+    whims: float = 0.0
+    personal: float = 0.0
 
 
 VARIANTS: dict[str, Variant] = {
@@ -85,6 +107,24 @@ VARIANTS: dict[str, Variant] = {
     "strong": Variant(
         impressions_per_day=0.3, base=-1.9, popularity=1.1, taste=1.0, profile=0.45, need=0.65
     ),
+    "prototype": Variant(
+        impressions_per_day=0.3,
+        base=-1.9,
+        popularity=1.1,
+        taste=1.0,
+        profile=0.45,
+        need=0.65,
+        noise=0.0,
+        gaps=False,
+        age_curve=False,
+        tastes=3,
+    ),
+    "noisy": Variant(noise=0.8, need=0.8, impressions_per_day=0.4),
+    "rich": Variant(users=3000, tastes=16, taste=1.6, impressions_per_day=1.5),
+    "drift": Variant(drift=1.0, impressions_per_day=0.4),
+    "dismissals": Variant(telling=0.6, impressions_per_day=0.3),
+    "whims": Variant(whims=0.2, impressions_per_day=0.3),
+    "personal": Variant(personal=1.0, impressions_per_day=0.3),
     "small": Variant(users=300, actions=40, level=0.4),
     "positives": Variant(impressions_logged=False, level=0.4, impressions_per_day=1.5),
 }
@@ -190,6 +230,7 @@ def _people(variant: Variant, draws: np.random.Generator) -> _People:
     change = draws.normal(0, 1.3, (n, m)) * (draws.random((n, m)) < 0.5)
     change[segment != 2] = 0.0
     change_day = np.where(segment == 2, variant.days - draws.integers(2, 11, n), variant.days + 99)
+    known |= not variant.gaps
     born = np.floor((BEGIN - age * 365.2425 * DAY) / DAY) * DAY
     return _People(born, sex, smoker, level, known, segment, change, change_day)
 
@@ -230,6 +271,7 @@ class _World:
     hinge: FloatArray
     hidden: FloatArray
     loadings: FloatArray
+    moved: FloatArray | float
 
     def known(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         return np.log(p / (1 - p)) - self.hidden, self.loadings
@@ -241,16 +283,15 @@ class _World:
 def _world(
     variant: Variant, catalogue: Catalogue, people: _People, draws: np.random.Generator
 ) -> _World:
-    n, a, m, k = variant.users, variant.actions, len(MEASURED), 6
+    n, a, m, k = variant.users, variant.actions, len(MEASURED), variant.tastes
     domain = np.array([DOMAINS.index(action.domain) for action in catalogue.actions])
     effort = np.array([float(action.effort or 3) for action in catalogue.actions])
     names = [row[0] for row in MEASURED]
     target = np.array([[name in action.targets for name in names] for action in catalogue.actions])
     own = draws.normal(0, 0.5, len(DOMAINS))[domain] - 0.15 * (effort - 3)
     base = variant.base + variant.popularity * (own + draws.normal(0, 0.6, a))
-    x = np.stack(
-        [people.z_age, people.z_age**2 / 2 - 0.5, people.sex - 1.5, people.smoker - 0.2], axis=1
-    )
+    bend = people.z_age**2 / 2 - 0.5 if variant.age_curve else np.maximum(people.z_age, 0) - 0.4
+    x = np.stack([people.z_age, bend, people.sex - 1.5, people.smoker - 0.2], axis=1)
     alpha = variant.profile * (
         draws.normal(0, 0.8, (len(DOMAINS), x.shape[1]))[domain]
         + draws.normal(0, 0.6, (a, x.shape[1]))
@@ -267,7 +308,10 @@ def _world(
     )
     hinge = target * variant.need * draws.normal(0.5, 0.5, (a, m)) * (sign > 0)
     loadings = np.concatenate([loadings, np.full((a, 1), variant.level)], axis=1)
-    return _World(base, static, need, hinge, hidden, loadings)
+    moved: FloatArray | float = 0.0
+    if variant.drift:
+        moved = variant.drift * (draws.normal(0, 1, a) + draws.normal(0, 0.5, (n, 1)))
+    return _World(base, static, need, hinge, hidden, loadings, moved)
 
 
 @dataclass
@@ -299,34 +343,63 @@ def _lived(
     shown, done = np.zeros((2, variant.users, variant.actions))
     popular = np.exp(1.2 * (world.base - world.base.mean()))
     chance = 0.5 * popular / popular.sum() + 0.5 / variant.actions
+    picks = _picks(variant, world, people, chance)
     for day in range(variant.days):
-        logit = _now(variant, world, people.z_at(day), shown, done)
+        logit = _now(variant, world, people.z_at(day), shown, done, day / variant.days)
         count = draws.poisson(variant.impressions_per_day, variant.users) * (people.segment != 1)
         user = np.repeat(np.arange(variant.users), count)
-        action = draws.choice(variant.actions, len(user), p=chance)
+        action = _drawn(picks, user, draws)
         p = 1 / (1 + np.exp(-logit[user, action]))
         at = BEGIN + (day + draws.random(len(user))) * DAY
         request = np.arange(len(user)) + day * 1_000_000
-        log.add(user, action, "impression", at, request, chance[action])
+        log.add(user, action, "impression", at, request, picks[user % len(picks), action])
         completed = draws.random(len(user)) < p
         later = at + np.minimum(draws.exponential(1.2, len(user)), 6.9) * DAY
         log.add(
             user[completed], action[completed], "complete", later[completed], request[completed]
         )
-        away = ~completed & (draws.random(len(user)) < 0.08 * (1 - p) ** 4)
+        away = ~completed & (draws.random(len(user)) < _turned_away(variant, p))
         log.add(user[away], action[away], "dismiss", at[away] + 60, request[away])
         shown *= np.exp(-1 / 5)
         done *= np.exp(-1 / 20)
         np.add.at(shown, (user, action), 1.0)
         np.add.at(done, (user[completed], action[completed]), 1.0)
-    end = _now(variant, world, people.z_at(variant.days), shown, done)
+    end = _now(variant, world, people.z_at(variant.days), shown, done, 1.0)
     return log, 1 / (1 + np.exp(-end))
 
 
+def _picks(variant: Variant, world: _World, people: _People, chance: FloatArray) -> FloatArray:
+    """Chance of every action for everybody alike, [1, n_actions], or for each person."""
+    if not variant.personal:
+        return chance[None, :]
+    liked = np.exp(variant.personal * world.log_odds(people.z_at(0)))
+    return np.asarray(0.8 * liked / liked.sum(axis=1, keepdims=True) + 0.2 / variant.actions)
+
+
+def _drawn(picks: FloatArray, user: IntArray, draws: np.random.Generator) -> IntArray:
+    n = picks.shape[1]
+    if len(picks) == 1:
+        return np.asarray(draws.choice(n, len(user), p=picks[0]))
+    below = picks.cumsum(axis=1)[user] < draws.random((len(user), 1))
+    return np.minimum(below.sum(axis=1), n - 1)
+
+
+def _turned_away(variant: Variant, p: FloatArray) -> FloatArray:
+    """Chance of a dismissal where nothing is completed: it tells of dislike, or of nothing."""
+    if variant.telling:
+        return np.asarray(variant.telling / (1 + (p / (1 - p) / 0.05) ** 1.5))
+    return np.full(len(p), variant.whims) if variant.whims else np.asarray(0.08 * (1 - p) ** 4)
+
+
 def _now(
-    variant: Variant, world: _World, z: FloatArray, shown: FloatArray, done: FloatArray
+    variant: Variant,
+    world: _World,
+    z: FloatArray,
+    shown: FloatArray,
+    done: FloatArray,
+    share: float,
 ) -> FloatArray:
-    logit = world.log_odds(z)
+    logit = world.log_odds(z) + share * world.moved
     if variant.fatigue or variant.habit:
         logit = logit - variant.fatigue * shown + variant.habit * np.tanh(done)
     return logit
@@ -387,7 +460,7 @@ def _observations(variant: Variant, people: _People, draws: np.random.Generator)
     when = day[~np.isnan(day) & people.known]
     z = (people.level - mean) / sd
     shifted = z[user, metric] + people.change[user, metric] * (people.change_day[user] <= when)
-    value = mean[metric] + sd[metric] * (shifted + draws.normal(0, 0.15, len(when)))
+    value = mean[metric] + sd[metric] * (shifted + draws.normal(0, variant.noise, len(when)))
     order = np.lexsort((when, metric, user))
     return Observations(
         user[order].astype(np.int32),

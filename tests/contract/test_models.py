@@ -14,7 +14,7 @@ import pytest
 from recommender.dataset import Records, select_events, select_observations, take_users, until
 from recommender.domain import Action, Catalogue
 from recommender.errors import DataError, NothingToLearnError
-from recommender.models import hybrid, popularity
+from recommender.models import choosing, hybrid, popularity
 from recommender.models.artifact import pack, unpack
 from recommender.models.base import MOST_LOG_ODDS, Scorer
 from recommender.models.hybrid import HybridModel, ModelSettings
@@ -419,6 +419,25 @@ def test_nothing_to_learn_from_is_said(world: Cohort) -> None:
         hybrid.fit(
             replace(world.records, events=silent), world.catalogue, world.metrics, world.as_of
         )
+
+
+def test_a_search_keeps_what_it_chose_with_the_run(
+    world: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "_FEWEST_ROWS", 1_000)
+    settings = ModelSettings(search_seconds=1.0, rank=4)
+    begun = {"rank": 8.0, "level_half_life_days": 30.0}
+    model = hybrid.fit(
+        world.records, world.catalogue, world.metrics, world.as_of, settings=settings, start=begun
+    )
+    used = model.facts["settings"]
+    assert model.facts["search"]["tried"] > 1
+    assert (
+        model.holdout["setting_rank"] == used["rank"] == model.parameters.factors.mean.shape[1] - 1
+    )
+    assert model.parameters.space.slots.half_life_days == used["level_half_life_days"]
+    again = unpack(*pack(model))
+    assert again.parameters.space.slots.half_life_days == used["level_half_life_days"]
 
 
 def test_settings_are_bounded() -> None:

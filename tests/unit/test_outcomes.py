@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recommender.dataset import Events
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
-from recommender.outcomes import DelayCurve, outcomes_of, unprompted_share, with_pending_weights
+from recommender.outcomes import (
+    MOST_EXPOSURE_WEIGHT,
+    DelayCurve,
+    exposure_weights,
+    outcomes_of,
+    unprompted_share,
+    with_pending_weights,
+)
 
 NOW = 1_700_000_000.0
 
@@ -86,3 +95,22 @@ def test_pending_weights_keep_the_rate_unbiased() -> None:
 def test_share_of_completions_nobody_prompted() -> None:
     events = log(("complete", 0), ("impression", 1), ("complete", 2), ("complete", 20))
     assert unprompted_share(events, NOW + 30 * SECONDS_PER_DAY) == pytest.approx(2 / 3)
+
+
+def shown_with(propensity: list[float], days: list[float]) -> Events:
+    return replace(log(*(("impression", day) for day in days)), propensity=np.array(propensity))
+
+
+def test_chances_that_differ_between_people_are_made_up_for() -> None:
+    weights = exposure_weights(shown_with([0.5, 0.1, np.nan], [0, 0, 0]), NOW + 1)
+    assert weights == pytest.approx([1 / 3, 5 / 3, 1.0])
+
+
+def test_chances_that_only_differ_between_days_are_left_alone() -> None:
+    events = shown_with([0.5, 0.5, 0.1, 0.1], [0, 0, 3, 3])
+    assert exposure_weights(events, NOW + 9e9).tolist() == [1, 1, 1, 1]
+
+
+def test_no_single_impression_outweighs_all_others() -> None:
+    weights = exposure_weights(shown_with([0.5] * 99 + [1e-6], [0] * 100), NOW + 1)
+    assert weights.max() <= MOST_EXPOSURE_WEIGHT

@@ -86,7 +86,7 @@ class TestFoldIn:
         np.testing.assert_allclose(shares.sum(axis=1), expected, atol=1e-12)
 
     def test_training_and_fold_in_agree(self, lists: Records) -> None:
-        frame = frame_of(lists, groups(), NO_METRICS, AS_OF)
+        frame = frame_of(lists, groups(), NO_METRICS, AS_OF, 2.0)
         pairs = own_pairs(lists.events, ACTIONS)
         tastes = fit_tastes(frame, pairs, PEOPLE, STARTS[2], 60, 0)
         _, users = fold_in_pairs(lists.events, PEOPLE, tastes.actions, tastes.confidence)
