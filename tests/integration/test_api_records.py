@@ -310,6 +310,8 @@ def test_the_description_is_complete(client: TestClient) -> None:
         ("patch", "/v1/users/{user_id}"),
         ("delete", "/v1/users/{user_id}"),
         ("get", "/v1/users/{user_id}/export"),
+        ("get", "/v1/users/{user_id}/alerts"),
+        ("post", "/v1/users/{user_id}/alerts/{alert_id}/acknowledge"),
         ("get", "/v1/actions"),
         ("get", "/v1/actions/{action_id}/versions"),
         ("delete", "/v1/actions/{action_id}"),
