@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 
 from fastapi import HTTPException
 
+from recommender.store.access import SELF, Asker
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.keys import any_key, find_key, note_use, use_is_noted
+
+from .tokens import CHALLENGE, Tokens
 
 TRUST_SECONDS = 0.25
 """How long what was last seen of a key counts; a revoked one is refused after that."""
 _MOST_REMEMBERED = 1000
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="recommender"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,26 @@ class Caller:
     Attributes
     ----------
     key_id
-        The key used; None where no key is configured.
+        The key used; None where no key is configured, and with a token.
     user_id
         The only person the caller may see; None for all.
+    subject
+        Whom a token was made out to; None with a key.
+    purpose
+        Why, if the request says so.
     """
 
     key_id: str | None
     scopes: frozenset[str]
     user_id: str | None = None
+    subject: str | None = None
+    purpose: str | None = None
+
+    @property
+    def asker(self) -> Asker:
+        """Who the access log says it was."""
+        own = self.subject is not None and self.subject == self.user_id
+        return Asker(self.key_id, "http", SELF if own else self.subject, self.purpose)
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted; ``admin`` includes the others."""
@@ -57,27 +71,44 @@ class Gatekeeper:
     keyless
         Whether to answer anyone as long as no key was ever made. Only right where nobody but this
         machine can reach the server.
+    tokens
+        Takes an identity provider's tokens as well; None for keys alone.
     """
 
     def __init__(
-        self, engine: Engine, *, keyless: bool, trust_seconds: float = TRUST_SECONDS
+        self,
+        engine: Engine,
+        *,
+        keyless: bool,
+        trust_seconds: float = TRUST_SECONDS,
+        tokens: Tokens | None = None,
     ) -> None:
         self._engine = engine
-        self._keyless = keyless
+        self._tokens = tokens
+        self._keyless = keyless and tokens is None
         self._trust_seconds = trust_seconds
         self._seen: dict[bytes, tuple[float, Caller]] = {}
         self._lock = threading.Lock()
 
-    def caller(self, authorization: str | None) -> Caller:
+    async def admit(self, authorization: str | None) -> Caller:
         """Who sent this ``Authorization`` header.
 
         Raises
         ------
         HTTPException
             401 if a key is needed and none, or a bad one, was given.
+        IdentityProviderError
+            A token came and there is nothing to check it with.
         """
         kind, _, secret = (authorization or "").partition(" ")
         given = secret.strip() if kind.lower() == "bearer" else ""
+        # Keys have no dot, tokens have two.
+        if self._tokens is not None and "." in given:
+            bearer = await self._tokens.bearer(given)
+            return Caller(None, bearer.scopes, bearer.user_id, bearer.subject)
+        return self._by_key(given)
+
+    def _by_key(self, given: str) -> Caller:
         # Secrets stay out of memory: what is remembered is their hash.
         mark = hashlib.sha256(given.encode()).digest()
         known = self._seen.get(mark)
@@ -92,7 +123,7 @@ class Gatekeeper:
         with reading(self._engine) as connection:
             key = find_key(connection, secret, now)
         if key is None:
-            raise HTTPException(401, "the key is unknown, expired or revoked", _CHALLENGE)
+            raise HTTPException(401, "the key is unknown, expired or revoked", CHALLENGE)
         if not use_is_noted(key, now):
             with writing(self._engine) as connection:
                 note_use(connection, key.key_id, now)
@@ -102,7 +133,7 @@ class Gatekeeper:
         with reading(self._engine) as connection:
             needed = any_key(connection)
         if needed or not self._keyless:
-            raise HTTPException(401, "send a key: Authorization: Bearer …", _CHALLENGE)
+            raise HTTPException(401, "send a key: Authorization: Bearer …", CHALLENGE)
         return ANYONE
 
     def _remember(self, mark: bytes, caller: Caller) -> None:

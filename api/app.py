@@ -30,6 +30,7 @@ from .door import KEYLESS
 from .frame import Frame
 from .routes import actions, alerts, recommendations, records, runs, status, users
 from .telemetry import Telemetry
+from .tokens import tokens_of
 
 
 def create_app(
@@ -104,7 +105,9 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
         published=published,
         guard=Guard(known.rules, Catalogue(()), known.metrics),
         metrics=known.metrics,
-        gatekeeper=Gatekeeper(engine, keyless=keyless, trust_seconds=trust_seconds),
+        gatekeeper=Gatekeeper(
+            engine, keyless=keyless, trust_seconds=trust_seconds, tokens=tokens_of(settings)
+        ),
         telemetry=Telemetry(_run_age(published)),
     )
 

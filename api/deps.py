@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, HTTPException, Path, Request
+from fastapi import Depends, Header, HTTPException, Path, Request
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from recommender.domain import MetricsList
@@ -21,6 +22,7 @@ from recommender.store.engine import Engine
 
 from .access import Caller, Gatekeeper
 from .frame import NDJSON_TYPES, content_type
+from .paths import with_slashes
 from .telemetry import Telemetry
 
 RECORD_LIMIT = 10_000
@@ -55,7 +57,19 @@ async def state_of(request: Request) -> State:
 
 App = Annotated[State, Depends(state_of)]
 UserId = Annotated[
-    str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["u0000001"])
+    str,
+    BeforeValidator(with_slashes),
+    Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["u0000001"]),
+]
+Purpose = Annotated[
+    str | None,
+    Header(
+        alias="X-Purpose",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[ -~]+$",
+        description="Why; kept in the access log beside who and whose.",
+    ),
 ]
 ActionId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["walk-brisk-30"])
@@ -72,20 +86,20 @@ def needs(scope: str, *, bound: bool = False) -> Any:
         person: where nothing of a person is touched, or the route looks for itself.
     """
 
-    async def check(request: Request) -> Caller:
+    async def check(request: Request, purpose: Purpose = None) -> Caller:
         state: State = request.app.state.recommender
-        caller = state.gatekeeper.caller(request.headers.get("authorization"))
+        caller = await state.gatekeeper.admit(request.headers.get("authorization"))
         if not caller.may(scope):
             raise HTTPException(403, f"the key lacks the scope {scope}")
         if caller.user_id is not None and not bound:
             _only_their_own(caller, request)
-        return caller
+        return caller if purpose is None else replace(caller, purpose=purpose)
 
     return Depends(check)
 
 
 def _only_their_own(caller: Caller, request: Request) -> None:
-    if request.path_params.get("user_id") != caller.user_id:
+    if with_slashes(request.path_params.get("user_id")) != caller.user_id:
         raise HTTPException(403, "the key is bound to one person")
 
 

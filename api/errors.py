@@ -15,6 +15,7 @@ from starlette.responses import Response
 from recommender.errors import (
     ConflictError,
     DataError,
+    IdentityProviderError,
     LockHeldError,
     NoPublishedRunError,
     NotFoundError,
@@ -35,6 +36,7 @@ TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
     (NoPublishedRunError, 503, "no-published-run", "Nothing is trained yet"),
     (NotMigratedError, 503, "not-migrated", "The database is not up to date"),
     (StoreError, 503, "store-unavailable", "The database can't be used"),
+    (IdentityProviderError, 503, "no-identity-provider", "Tokens can't be checked now"),
     (DataError, 503, "data-unusable", "What is stored can't be used"),
     (SettingsError, 500, "settings", "The server is set up wrongly"),
     (NothingToLearnError, 409, "nothing-to-learn", "There is nothing to learn from"),

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import problem_response
-from .telemetry import Telemetry
+from .paths import keep_slashes
+from .telemetry import Telemetry, known_method
 
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes a request may carry."""
@@ -43,6 +44,7 @@ class Frame:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        keep_slashes(scope)
         answer = _Answer(scope, send)
         try:
             await (_refusal(scope) or self._app)(scope, _limited(receive), answer.send)
@@ -62,7 +64,7 @@ class Frame:
             entry = {
                 "at": datetime.now(UTC),
                 "request_id": answer.request_id,
-                "method": scope["method"],
+                "method": known_method(scope["method"]),
                 "route": route,
                 "status": status,
                 "ms": round(seconds * 1000, 2),

@@ -261,10 +261,11 @@ class UserPatch(_In):
 
 
 class ErasedOut(_Out):
-    """Receipt of an erasure: table -> rows erased."""
+    """Receipt of an erasure: table -> rows erased, and how the access log calls it."""
 
     user_id: str
     deleted: dict[str, int]
+    receipt: str
 
 
 class ActionOut(_Out):

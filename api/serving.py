@@ -22,15 +22,15 @@ from .telemetry import SHARED_FOLDER
 _SHUTDOWN_SECONDS = 20
 
 
-def refuse_open_door(engine: Engine, host: str) -> None:
-    """Refuse to listen where others can reach us while no key exists.
+def refuse_open_door(engine: Engine, host: str, *, tokens: bool = False) -> None:
+    """Refuse to listen where others can reach us while no key exists and no tokens are taken.
 
     Raises
     ------
     SettingsError
         With what to do.
     """
-    if is_loopback(host):
+    if tokens or is_loopback(host):
         return
     with reading(engine) as connection:
         protected = any_key(connection)
@@ -62,6 +62,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             access_log=False,
+            # Nothing here speaks WebSocket, and uvicorn would log the path of who tries.
+            ws="none",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
 

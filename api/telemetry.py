@@ -16,6 +16,11 @@ SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Set (by ``serve``) where several workers add their figures up."""
 
 
+def known_method(method: str) -> str:
+    """The method, or ``other``: a client may send any word."""
+    return method if method in _METHODS else "other"
+
+
 class Telemetry:
     """What one process counts; ``render`` adds up all workers where there are several.
 
@@ -44,8 +49,7 @@ class Telemetry:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        known = method if method in _METHODS else "other"
-        self._seconds.labels(known, route, str(status)).observe(seconds)
+        self._seconds.labels(known_method(method), route, str(status)).observe(seconds)
 
     def took(self, kind: str, outcomes: Mapping[str, int]) -> None:
         """Count what became of the records of one request."""

@@ -15,6 +15,7 @@ nothing else decides how an error is shown.
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
     │   └── LockHeldError        another train holds the lock
+    ├── IdentityProviderError    the identity provider's keys can't be had
     ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
     ├── ConflictError            the request contradicts the state of things
@@ -84,6 +85,10 @@ class NotMigratedError(StoreError):
 
 class LockHeldError(StoreError):
     """Another train holds the lock."""
+
+
+class IdentityProviderError(RecommenderError):
+    """The identity provider's keys can't be had, so that no token can be checked."""
 
 
 class ServeError(RecommenderError):

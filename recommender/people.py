@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,19 +10,13 @@ from recommender.alerts import StoredAlert, every_alert, raise_today
 from recommender.domain import Audience, MetricsList, User
 from recommender.errors import NotFoundError
 from recommender.guardrails.check import Guard
+from recommender.store.access import Asker as Asker
+from recommender.store.access import erasures_of, log_access
 from recommender.store.alerts import KeptAlert, acknowledge
-from recommender.store.engine import Engine, direct, writing
+from recommender.store.engine import Engine, direct, reading, writing
 from recommender.store.person import export_user
 from recommender.store.read import load_user
-from recommender.store.write import erase_user, log_access, update_user
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks: the key used (None on the command line or without keys), ``http`` or ``cli``."""
-
-    key_id: str | None
-    channel: str
+from recommender.store.write import erase_user, update_user
 
 
 def read_profile(engine: Engine, user_id: str, asker: Asker) -> User:
@@ -32,7 +25,7 @@ def read_profile(engine: Engine, user_id: str, asker: Asker) -> User:
         user = load_user(connection, user_id)
         if user is None:
             raise NotFoundError("no such user")
-        log_access(connection, datetime.now(UTC), asker.key_id, "read", user_id, asker.channel)
+        log_access(connection, datetime.now(UTC), asker, "read", "profile", user_id)
     return user
 
 
@@ -41,7 +34,7 @@ def change_profile(engine: Engine, user_id: str, changes: Mapping[str, Any], ask
     now = datetime.now(UTC)
     with writing(engine) as connection:
         user = update_user(connection, user_id, changes, now)
-        log_access(connection, now, asker.key_id, "update", user_id, asker.channel)
+        log_access(connection, now, asker, "update", "profile", user_id)
     return user
 
 
@@ -59,7 +52,7 @@ def read_alerts(
     with direct(engine) as store:
         today = raise_today(store, guard, metrics, user_id, audience, country, now)
     with writing(engine) as connection:
-        log_access(connection, now, asker.key_id, "read", user_id, asker.channel)
+        log_access(connection, now, asker, "read", "alerts", user_id)
         return every_alert(connection, guard, user_id, today, audience)
 
 
@@ -68,7 +61,7 @@ def acknowledge_alert(engine: Engine, user_id: str, alert_id: str, asker: Asker)
     now = datetime.now(UTC)
     with writing(engine) as connection:
         kept = acknowledge(connection, user_id, alert_id, asker.key_id, now)
-        log_access(connection, now, asker.key_id, "update", user_id, asker.channel)
+        log_access(connection, now, asker, "update", "alerts", user_id)
     return kept
 
 
@@ -81,14 +74,23 @@ def export_person(engine: Engine, user_id: str, asker: Asker) -> dict[str, Any]:
         held = export_user(connection, user_id)
         if not any(isinstance(rows, list) and rows for rows in held.values()):
             raise NotFoundError("nothing is held on this user")
-        log_access(connection, datetime.now(UTC), asker.key_id, "export", user_id, asker.channel)
+        log_access(connection, datetime.now(UTC), asker, "export", "everything", user_id)
     return held
 
 
 def erase_person(engine: Engine, user_id: str, asker: Asker) -> dict[str, int]:
-    """Erase everything held and return the receipt, table -> rows; NotFoundError if nothing is."""
+    """Erase everything held; returns the rows by table; NotFoundError if nothing is held."""
     with writing(engine) as connection:
-        receipt = erase_user(connection, user_id, datetime.now(UTC), asker.key_id, asker.channel)
-        if not receipt:
+        deleted = erase_user(connection, user_id, datetime.now(UTC), asker)
+        if not deleted:
             raise NotFoundError("nothing is held on this user")
-    return receipt
+    return deleted
+
+
+def erasure_receipt(engine: Engine, user_id: str) -> tuple[str, list[datetime]]:
+    """Return the receipt under which the log keeps a person's erasures, and when they were.
+
+    The log names nobody: only who knows the id can ask.
+    """
+    with reading(engine) as connection:
+        return erasures_of(connection, user_id)

@@ -33,6 +33,7 @@ from recommender.published import LiveRun, Published
 from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed, chosen, eligible
 from recommender.settings import Settings
+from recommender.store.access import Asker
 from recommender.store.engine import direct, json_text
 from recommender.store.read import load_user_record
 from recommender.store.write import log_request
@@ -50,6 +51,8 @@ class Ask:
         Answer from the records up to here; now if None.
     channel
         ``http`` or ``cli``; kept in the log.
+    asker
+        Who asks and why, for the log; nobody in particular if None.
     """
 
     limit: int = 10
@@ -58,6 +61,7 @@ class Ask:
     objective: Objective = Objective.BENEFIT
     as_of: datetime | None = None
     channel: str = "http"
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def recommend_for(
     )
     with direct(published.engine) as store:
         log = _verdict_log(assessor, assessment, records)
-        rules = assessor.guard.rules_label
-        log_request(store, answer, ask, log, live.catalogue_revision, rules=rules)
+        asker, rules = ask.asker or Asker(None, ask.channel), assessor.guard.rules_label
+        log_request(store, answer, ask, log, asker, live.catalogue_revision, rules=rules)
     return answer
 
 
@@ -277,9 +281,12 @@ def _ranked(
 def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
     if action_ids is None:
         return np.flatnonzero(assessor.active)
-    unknown = [name for name in action_ids if name not in assessor.catalogue.index]
+    unknown = [n for n, name in enumerate(action_ids) if name not in assessor.catalogue.index]
     if unknown:
-        raise NotFoundError(f"no such action: {', '.join(sorted(unknown)[:5])}")
+        # By number: what was sent is never repeated in an answer or a log.
+        raise NotFoundError(
+            f"no such action: number {', '.join(map(str, unknown[:5]))} of those asked"
+        )
     return np.array(sorted({assessor.catalogue.index[name] for name in action_ids}), dtype=int)
 
 

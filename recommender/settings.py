@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from recommender.domain import Exploration
@@ -50,7 +51,94 @@ class GateLimits(BaseSettings):
     )
 
 
-class Settings(GateLimits):
+_ALGORITHM = "(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA)"
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class Retention(BaseSettings):
+    """How long records are kept; ``recommender purge`` deletes what is older."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
+
+    retain_events_days: Days | None = Field(
+        default=None, description="Events older than this are purged; none by default."
+    )
+    retain_observations_days: Days | None = Field(
+        default=None, description="Readings older than this are purged; none by default."
+    )
+    retain_requests_days: Days | None = Field(
+        default=None, description="Answers older than this are purged; none by default."
+    )
+    retain_access_log_days: Days | None = Field(
+        default=None,
+        description="Entries of the access log older than this are purged, receipts of erasures "
+        "excepted; none by default.",
+    )
+    retain_rejected_days: Days | None = Field(
+        default=None, description="Rejected records older than this are purged; none by default."
+    )
+
+
+class TokenSettings(BaseSettings):
+    """Bearer tokens of an identity provider; off unless issuer, audience and keys are set."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
+
+    jwt_issuer: str | None = Field(default=None, description="Claim `iss` that tokens must have.")
+    jwt_audience: str | None = Field(
+        default=None, description="Value that their claim `aud` must hold."
+    )
+    jwt_jwks: str | None = Field(
+        default=None, description="The provider's public keys (JWKS): https URL or a file's path."
+    )
+    jwt_jwks_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=300.0, description="How long keys count before they are read again, seconds."
+    )
+    jwt_jwks_timeout: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=5.0, description="How long to wait for the URL, seconds."
+    )
+    jwt_algorithms: Annotated[str, Field(pattern=f"^{_ALGORITHM}([ ,]+{_ALGORITHM})*$")] = Field(
+        default="RS256 ES256 EdDSA", description="Signatures that are taken, public-key ones only."
+    )
+    jwt_leeway: Annotated[float, Field(ge=0, le=300)] = Field(
+        default=30.0, description="How far clocks may differ, seconds."
+    )
+    jwt_user_claim: Annotated[str, Field(min_length=1)] = Field(
+        default="sub", description="Claim with the id of the only person a token reaches."
+    )
+    jwt_scope_claim: Annotated[str, Field(min_length=1)] = Field(
+        default="scope", description="Claim with scopes: words in a text, or a list."
+    )
+    jwt_read_scope: str = Field(default="recommender:read", description="Means `read`.")
+    jwt_write_scope: str = Field(default="recommender:write", description="Means `write`.")
+    jwt_admin_scope: str = Field(default="recommender:admin", description="Means `admin`.")
+    jwt_everyone_scope: str = Field(
+        default="recommender:everyone", description="Lets a token reach everyone, not one person."
+    )
+
+    @property
+    def tokens_taken(self) -> bool:
+        """Whether tokens are taken at all."""
+        return self.jwt_issuer is not None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = (self.jwt_issuer, self.jwt_audience, self.jwt_jwks)
+        if any(given) and not all(given):
+            raise ValueError("JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS go together")
+        if "://" in (self.jwt_jwks or "") and not _safe_to_fetch(self.jwt_jwks or ""):
+            raise ValueError("JWT_JWKS must be an https URL (http on this machine), or a file")
+        return self
+
+
+def _safe_to_fetch(url: str) -> bool:
+    # Whoever stands between could put keys of their own into a plain answer.
+    parsed = urlsplit(url)
+    near = parsed.hostname in ("127.0.0.1", "::1", "localhost")
+    return parsed.scheme == "https" or (parsed.scheme == "http" and near)
+
+
+class Settings(GateLimits, Retention, TokenSettings):
     """Everything an operator may set; each has a sane default and a range that is checked."""
 
     model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")

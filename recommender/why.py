@@ -16,11 +16,10 @@ from recommender.guardrails.check import Guard
 from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.rules import Rules
 from recommender.guardrails.standing import Arbiter
-from recommender.people import Asker
+from recommender.store.access import Asker, log_access
 from recommender.store.engine import Engine, direct, reading, writing
 from recommender.store.read import load_catalogue, load_user_record
 from recommender.store.sources import reading_sources
-from recommender.store.write import log_access
 
 _VERDICTS = tuple(Verdict)
 
@@ -105,7 +104,7 @@ def explain(
     seen = list(_readings(records, metrics, at, {}))
     with writing(engine) as connection:
         sources = reading_sources(connection, [each.observation_id for each in seen])
-        log_access(connection, now, asker.key_id, "read", user_id, asker.channel)
+        log_access(connection, now, asker, "read", "verdicts", user_id)
     guard = Guard(rules, catalogue, metrics)
     decisions = guard.decide(records, at.timestamp(), audience)
     return Explanation(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from recommender.alerts import StoredAlert
 from recommender.documents import alert_document
 from recommender.domain import Audience
-from recommender.people import Asker, acknowledge_alert, read_alerts
+from recommender.people import acknowledge_alert, read_alerts
 
 from ..access import Caller
 from ..deps import USER_ID_PATTERN, App, UserId, needs
@@ -36,7 +36,7 @@ def get_alerts(
         user_id,
         audience,
         state.settings.country,
-        Asker(caller.key_id, "http"),
+        caller.asker,
     )
     return {"user_id": user_id, "items": [_document(each) for each in found]}
 
@@ -46,7 +46,7 @@ def get_alerts(
 )
 def acknowledge(state: App, caller: Writer, user_id: UserId, alert_id: AlertId) -> dict[str, Any]:
     """Say that an alert was seen; it is marked so, and sent on while its cause holds."""
-    kept = acknowledge_alert(state.engine, user_id, alert_id, Asker(caller.key_id, "http"))
+    kept = acknowledge_alert(state.engine, user_id, alert_id, caller.asker)
     return {name: asdict(kept)[name] for name in AcknowledgedOut.model_fields}
 
 

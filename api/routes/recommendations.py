@@ -11,8 +11,8 @@ from starlette.responses import Response
 from recommender.documents import alert_document, answer_document, ranking_document
 from recommender.domain import Audience, Objective
 from recommender.recommend import Ask, rank_with_alerts, recommend_for
+from recommender.store.access import log_access
 from recommender.store.engine import writing
-from recommender.store.write import log_access
 
 from ..access import Caller
 from ..deps import App, StrictRoute, UserId, needs
@@ -30,10 +30,10 @@ router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=S
     "/recommendations",
     response_model=AnswerOut,
     responses={200: {"content": {JSON_TYPE: {"example": ANSWER_EXAMPLE}}}, **problems(503)},
-    dependencies=[needs("read")],
 )
 async def recommendations(
     state: App,
+    caller: Annotated[Caller, needs("read")],
     user_id: UserId,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
     domain: Annotated[str | None, Query(max_length=200)] = None,
@@ -41,7 +41,7 @@ async def recommendations(
     objective: Objective = Objective.BENEFIT,
 ) -> Response:
     """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
-    ask = Ask(limit, domain or None, audience, objective)
+    ask = Ask(limit, domain or None, audience, objective, asker=caller.asker)
     answer = recommend_for(state.published, user_id, ask, state.settings)
     return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
 
@@ -60,7 +60,7 @@ def rank(
         state.published, user_id, wish.action_ids, ask, state.settings
     )
     with writing(state.engine) as connection:
-        log_access(connection, datetime.now(UTC), caller.key_id, "read", user_id, "http")
+        log_access(connection, datetime.now(UTC), caller.asker, "read", "rank", user_id)
     return {
         "user_id": user_id,
         "run_id": live.run.run_id,

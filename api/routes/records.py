@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
 
+from recommender.columns import USER_ID
 from recommender.ingest import (
     IngestReport,
     record_actions,
@@ -16,7 +17,8 @@ from recommender.ingest import (
     record_users,
 )
 from recommender.intake.fields import read_ids
-from recommender.store.engine import reading
+from recommender.store.access import log_updates
+from recommender.store.engine import reading, writing
 from recommender.store.ownership import belongs_to_others
 
 from ..access import Caller
@@ -67,9 +69,11 @@ def _take(
 ) -> dict[str, Any]:
     if caller.user_id is not None:
         _only_their_own(state, caller.user_id, kind, records)
-    report = record(
-        state.engine, records, metrics=state.metrics, now=datetime.now(UTC), source=source
-    )
+    now = datetime.now(UTC)
+    with writing(state.engine) as connection:
+        report = record(connection, records, metrics=state.metrics, now=now, source=source)
+        if kind != "actions":
+            log_updates(connection, now, caller.asker, kind, _people(records))
     outcomes = {
         "accepted": report.accepted,
         "duplicates": report.duplicates,
@@ -78,6 +82,12 @@ def _take(
     state.telemetry.took(kind, {**outcomes, "rejected": report.rejected_count})
     rejected = [{"index": r.index, "reason": r.reason} for r in report.rejected]
     return {**outcomes, "rejected": rejected}
+
+
+def _people(records: Sequence[Any]) -> list[str]:
+    """Everyone that the records name, those of rejected ones too: they are kept as well."""
+    named = read_ids([r.get(USER_ID) for r in records if isinstance(r, dict)])
+    return sorted({user_id for user_id in named if user_id is not None})
 
 
 def _only_their_own(state: State, user_id: str, kind: str, records: Sequence[Any]) -> None:

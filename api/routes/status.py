@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
@@ -20,7 +20,9 @@ router = APIRouter(tags=["status"])
 
 async def _near_or_key(request: Request, state: App) -> None:
     if request.client is None or not is_loopback(request.client.host):
-        state.gatekeeper.caller(request.headers.get("authorization"))
+        caller = await state.gatekeeper.admit(request.headers.get("authorization"))
+        if caller.user_id is not None:
+            raise HTTPException(403, "the key is bound to one person")
 
 
 @router.get("/status/live", response_model=LiveOut)
@@ -32,7 +34,7 @@ async def live() -> dict[str, Any]:
 @router.get(
     "/status/ready",
     response_model=ReadyOut,
-    responses=problems(401, 503),
+    responses=problems(401, 403, 503),
     dependencies=[Depends(_near_or_key)],
 )
 def ready(state: App) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def ready(state: App) -> dict[str, Any]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}, **problems(401)},
+    responses={200: {"content": {"text/plain": {}}}, **problems(401, 403)},
     dependencies=[Depends(_near_or_key)],
 )
 def metrics(state: App) -> Response:

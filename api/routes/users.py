@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,7 +10,14 @@ from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from recommender.documents import user_document
-from recommender.people import Asker, change_profile, erase_person, export_person, read_profile
+from recommender.people import (
+    change_profile,
+    erase_person,
+    erasure_receipt,
+    export_person,
+    read_profile,
+)
+from recommender.store.access import SELF
 
 from ..access import Caller
 from ..deps import App, StrictRoute, UserId, needs
@@ -32,7 +40,7 @@ Writer = Annotated[Caller, needs("write")]
 @router.get("", response_model=UserOut)
 def get_user(state: App, caller: Reader, user_id: UserId) -> dict[str, Any]:
     """Read a person's profile."""
-    return user_document(read_profile(state.engine, user_id, _asker(caller)))
+    return user_document(read_profile(state.engine, user_id, caller.asker))
 
 
 @router.patch("", response_model=UserOut, responses=problems(413, 415))
@@ -40,27 +48,26 @@ def patch_user(state: App, caller: Writer, user_id: UserId, patch: UserPatch) ->
     """Change the given fields of a profile; attributes are merged."""
     if patch.birth_date is not None and patch.birth_date > datetime.now(UTC).date():
         raise HTTPException(422, "birth_date must not be in the future")
-    return user_document(change_profile(state.engine, user_id, patch.given(), _asker(caller)))
+    return user_document(change_profile(state.engine, user_id, patch.given(), caller.asker))
 
 
 @router.delete("", response_model=ErasedOut)
 def delete_user(state: App, caller: Writer, user_id: UserId) -> dict[str, Any]:
     """Erase a person from every table; answers with a receipt."""
     _admin_or_own(caller)
-    receipt = erase_person(state.engine, user_id, _asker(caller))
-    return {"user_id": user_id, "deleted": receipt}
+    # What stays of an erasure names no one, whatever the person's own token calls them.
+    asker = caller.asker if caller.user_id is None else replace(caller.asker, caller=SELF)
+    deleted = erase_person(state.engine, user_id, asker)
+    receipt, _ = erasure_receipt(state.engine, user_id)
+    return {"user_id": user_id, "deleted": deleted, "receipt": receipt}
 
 
 @router.get("/export", responses={200: {"content": {JSON_TYPE: {}}}})
 def get_export(state: App, caller: Reader, user_id: UserId) -> Response:
     """Everything held on a person, table by table."""
     _admin_or_own(caller)
-    held = export_person(state.engine, user_id, _asker(caller))
+    held = export_person(state.engine, user_id, caller.asker)
     return Response(as_json(held), media_type=JSON_TYPE)
-
-
-def _asker(caller: Caller) -> Asker:
-    return Asker(caller.key_id, "http")
 
 
 def _admin_or_own(caller: Caller) -> None:

@@ -37,7 +37,7 @@ def command() -> None:
     help="May be given several times; admin includes the others.",
 )
 @click.option("--user", "user_id", help="The only person the key may see.")
-@click.option("--expires-days", type=click.IntRange(min=1), help="Days it is good for.")
+@click.option("--expires-days", type=click.IntRange(1, 36_500), help="Days it is good for.")
 @common_options
 def create_command(
     name: str, scopes: tuple[str, ...], user_id: str | None, expires_days: int | None

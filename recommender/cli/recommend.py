@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
+from recommender.cli.operator import operator, purpose_option
 from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit
 from recommender.cli.session import database, settings
@@ -46,6 +47,7 @@ _SEVERITY_STYLES = {"critical": "bold red", "warning": "bold yellow"}
     default="benefit",
     show_default=True,
 )
+@purpose_option
 @common_options
 def command(
     user_id: str,
@@ -54,11 +56,13 @@ def command(
     domain: str | None,
     audience: str,
     objective: str,
+    purpose: str | None,
 ) -> None:
     """Show what to recommend to one person, why, and what to watch out for."""
     chosen = settings()
     known = load_knowledge(chosen)
-    ask = Ask(limit, domain, Audience(audience), Objective(objective), as_of, channel="cli")
+    wish = Audience(audience), Objective(objective)
+    ask = Ask(limit, domain, *wish, as_of, channel="cli", asker=operator(purpose))
     with database(chosen) as engine:
         published = Published(engine, known.rules, known.metrics)
         answer = recommend_for(published, user_id, ask, chosen)

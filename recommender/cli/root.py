@@ -28,6 +28,7 @@ COMMANDS = {
     "rules": ("recommender.cli.rules", "Check, list or explain the guardrail rules."),
     "user": ("recommender.cli.user", "Export or erase what is held on a person."),
     "key": ("recommender.cli.key", "Create, list or revoke keys of the HTTP interface."),
+    "purge": ("recommender.cli.purge", "Delete what is older than the retention settings say."),
     "retry-rejected": ("recommender.cli.retry_rejected", "Put rejected records through again."),
     "simulate": ("recommender.cli.simulate", "Write made-up people and their behaviour."),
 }

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from recommender.catalogue import load_conditions, load_tags
 from recommender.cli.failures import DONE, FAILED
+from recommender.cli.operator import operator, purpose_option
 from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit, table
 from recommender.cli.session import database, settings
@@ -21,7 +22,6 @@ from recommender.guardrails.review import Flaw, Vocabulary, review
 from recommender.guardrails.rules import SEVERITIES, VERDICTS, Rule
 from recommender.knowledge import load_knowledge
 from recommender.metrics_list import load_metrics
-from recommender.people import Asker
 from recommender.resources import data_path
 from recommender.why import ActionExplained, Explanation, ReadingSeen, explain
 
@@ -106,9 +106,14 @@ def _show_rules(console: Console, found: list[Rule]) -> None:
 @click.option(
     "--audience", type=click.Choice([a.value for a in Audience]), default="user", show_default=True
 )
+@purpose_option
 @common_options
 def explain_command(
-    user_id: str, action_id: str | None, as_of: datetime | None, audience: str
+    user_id: str,
+    action_id: str | None,
+    as_of: datetime | None,
+    audience: str,
+    purpose: str | None,
 ) -> None:
     """Say why each action was allowed, cautioned or withheld, with the readings seen.
 
@@ -126,7 +131,7 @@ def explain_command(
             as_of=as_of,
             audience=Audience(audience),
             country=chosen.country,
-            asker=Asker(None, "cli"),
+            asker=operator(purpose),
         )
     alerts = [alert_document(alert) for alert in found.alerts]
     emit(asdict(found) | {"alerts": alerts}, lambda console: _show(console, found))

@@ -23,7 +23,7 @@ def command(host: str, port: int, workers: int) -> None:
     chosen = settings()
     serving = _serving()
     with database(chosen) as engine:
-        serving.refuse_open_door(engine, host)
+        serving.refuse_open_door(engine, host, tokens=chosen.tokens_taken)
     serving.serve(chosen, host, port, workers)
 
 

@@ -1,18 +1,18 @@
-"""``recommender user export|erase USER_ID``."""
+"""``recommender user export|erase|erased USER_ID``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from recommender.cli.failures import DONE, FAILED
+from recommender.cli.operator import operator, purpose_option
 from recommender.cli.options import common_options, example
 from recommender.cli.output import as_json, emit, table
 from recommender.cli.session import database, settings
-from recommender.people import Asker, erase_person, export_person
-
-OPERATOR = Asker(None, "cli")
+from recommender.people import erase_person, erasure_receipt, export_person
 
 
 @click.group("user", epilog=example("recommender user export u0000001 --out u0000001.json"))
@@ -24,11 +24,12 @@ def command() -> None:
 @command.command("export", epilog=example("recommender user export u0000001 --out u0000001.json"))
 @click.argument("user_id")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@purpose_option
 @common_options
-def export_command(user_id: str, out: Path | None) -> None:
+def export_command(user_id: str, out: Path | None, purpose: str | None) -> None:
     """Write everything held on a person as JSON, to a file or standard output."""
     with database(settings()) as engine:
-        held = as_json(export_person(engine, user_id, OPERATOR))
+        held = as_json(export_person(engine, user_id, operator(purpose)))
     if out is None:
         click.echo(held)
     else:
@@ -39,19 +40,38 @@ def export_command(user_id: str, out: Path | None) -> None:
 @command.command("erase", epilog=example("recommender user erase u0000001 --yes"))
 @click.argument("user_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@purpose_option
 @common_options
-def erase_command(user_id: str, yes: bool) -> int:
+def erase_command(user_id: str, yes: bool, purpose: str | None) -> int:
     """Erase a person from every table and show the receipt.  Can't be undone."""
     question = "Erase everything held on this person? It can't be undone."
     if not yes and not click.confirm(question, err=True):
         click.echo("nothing was erased", err=True)
         return FAILED
     with database(settings()) as engine:
-        receipt = erase_person(engine, user_id, OPERATOR)
-    emit(
-        {"user_id": user_id, "deleted": receipt},
-        lambda console: console.print(
-            table({"table": "", "rows erased": "right"}, list(receipt.items()))
-        ),
-    )
+        deleted = erase_person(engine, user_id, operator(purpose))
+        receipt, _ = erasure_receipt(engine, user_id)
+
+    def show(console: Console) -> None:
+        console.print(table({"table": "", "rows erased": "right"}, list(deleted.items())))
+        console.print(f"Receipt {receipt}", soft_wrap=True)
+
+    emit({"user_id": user_id, "deleted": deleted, "receipt": receipt}, show)
     return DONE
+
+
+@command.command("erased", epilog=example("recommender user erased u0000001"))
+@click.argument("user_id")
+@common_options
+def erased_command(user_id: str) -> int:
+    """Tell whether and when a person was erased.  Ends with 1 if they never were."""
+    with database(settings()) as engine:
+        receipt, times = erasure_receipt(engine, user_id)
+
+    def show(console: Console) -> None:
+        for at in times:
+            console.print(f"Erased {at:%Y-%m-%d %H:%M:%S} UTC")
+        console.print(f"Receipt {receipt}" if times else "Never erased here.", soft_wrap=True)
+
+    emit({"user_id": user_id, "receipt": receipt if times else None, "erased_at": times}, show)
+    return DONE if times else FAILED

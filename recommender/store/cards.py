@@ -23,7 +23,7 @@ def load_card(conn: Connection, run_id: str) -> dict[str, Any]:
     """
     row = conn.execute(select(_runs.status, _runs.card).where(_runs.run_id == run_id)).first()
     if row is None:
-        raise NotFoundError(f"no such run: {run_id}")
+        raise NotFoundError("no such run")
     if row.card is None:
         raise NotFoundError(f"run {run_id} has no model card: it is {row.status}")
     return dict(row.card)

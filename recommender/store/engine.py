@@ -33,6 +33,8 @@ _WRITES = "recommender_writes"
 _MIGRATION_LOCK = 7_164_001
 _SQLITE_NO_TABLE = "no such table"
 _POSTGRESQL_NO_TABLE = "42P01"
+_POSTGRESQL_BAD_VALUE = "22"
+"""Class of errors whose words quote the value."""
 
 
 def connect(url: str) -> Engine:
@@ -282,4 +284,6 @@ def _store_error(engine: Engine, error: Exception) -> StoreError:
         where = engine.url.render_as_string(hide_password=True)
         hint = " (is the disk full?)" if "disk" in reason or "No space" in reason else ""
         return StoreError(f"the database {where} can't be used: {reason}{hint}")
+    if str(code).startswith(_POSTGRESQL_BAD_VALUE):
+        return StoreError(f"the database refused ({kind}): a value of a kind it can't hold")
     return StoreError(f"the database refused ({kind}): {reason}")

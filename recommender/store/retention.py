@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -12,12 +11,6 @@ from recommender.store import schema
 from recommender.store.engine import POSTGRESQL
 
 _ERASURE_LOCK = 7_164_002
-_ERASED_PREFIX = "erased:"
-
-
-def erased_name(user_id: str) -> str:
-    """Name under which the log keeps an erasure: proof of it for who knows the id, no more."""
-    return _ERASED_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()
 
 
 def one_at_a_time(conn: Connection) -> None:

@@ -186,7 +186,7 @@ def publish(conn: Connection, run_id: str, reason: str, published_at: datetime) 
     query = select(_runs.status, _runs.started_at, _has_model()).where(_runs.run_id == run_id)
     row = conn.execute(query).first()
     if row is None:
-        raise NotFoundError(f"no such run: {run_id}")
+        raise NotFoundError("no such run")
     status, started_at, has_model = row
     if status != "trained":
         raise ConflictError(f"run {run_id} can't be published: {_WHY_NOT[status]}")
@@ -247,7 +247,7 @@ def run_detail(conn: Connection, run_id: str) -> RunDetail:
     columns = (*_summary_columns(), _runs.seed, _runs.code_version, _runs.manifest)
     row = conn.execute(select(*columns).where(_runs.run_id == run_id)).first()
     if row is None:
-        raise NotFoundError(f"no such run: {run_id}")
+        raise NotFoundError("no such run")
     published = conn.execute(
         select(_publications.published_at)
         .where(_publications.run_id == run_id)

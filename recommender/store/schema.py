@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 
+from recommender.store.access_tables import access_tables
 from recommender.store.column_types import BigId, Json, UtcInstant
 from recommender.store.evaluation_tables import evaluation_tables
 
@@ -509,20 +510,5 @@ api_keys = Table(
     comment="Keys of the HTTP interface.",
 )
 
-access_log = Table(
-    "access_log",
-    metadata,
-    Column("access_id", BigId, Identity(), primary_key=True, comment="Number of the entry."),
-    Column("at", UtcInstant, nullable=False, comment="When (UTC)."),
-    Column(
-        "key_id", Text, comment="Key used; null on loopback without keys and on the command line."
-    ),
-    Column("operation", Text, nullable=False, comment="read, update, export or erase."),
-    Column("user_id", Text, nullable=False, comment="Person concerned."),
-    Column("channel", Text, nullable=False, comment="http or cli."),
-    _one_of("operation", "read", "update", "export", "erase"),
-    Index(None, "user_id", "at"),
-    comment="Who read or changed whose data; append-only.",
-)
-
+access_log, installation = access_tables(metadata)
 evaluations, *EVALUATION_PARTS = evaluation_tables(metadata)

@@ -1,4 +1,4 @@
-"""What answers, people and operators change: the request log, profiles, erasure, the access log."""
+"""What answers, people and operators change: the request log, profiles, erasure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from recommender.domain import Recommendation, RecommendationList, User
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
+from recommender.store.access import Asker, forgetting, log_access
 from recommender.store.column_types import instant_value
-from recommender.store.engine import POSTGRESQL, Direct, json_text, placeholder
+from recommender.store.engine import POSTGRESQL, SQLITE, Direct, json_text, placeholder
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
-from recommender.store.retention import erased_name, one_at_a_time
+from recommender.store.retention import one_at_a_time
 
 _PROFILE_FIELDS = frozenset({"birth_date", "sex", "conditions", "attributes"})
 
@@ -54,10 +55,11 @@ def log_request(
     answer: RecommendationList,
     asked: Asked,
     verdicts: str,
+    asker: Asker,
     catalogue_revision: int | None = None,
     rules: str | None = None,
 ) -> None:
-    """Keep an answer as it was given: one compact row.
+    """Keep an answer as it was given, one compact row, and who asked for it, another.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
@@ -73,15 +75,24 @@ def log_request(
         Last change of the catalogue that the answer had seen; None leaves it to the time.
     """
     generated_at = instant_value(store.dialect, answer.generated_at)
+    seen = {
+        "user_id": answer.user_id,
+        "generated_at": generated_at,
+        "channel": asked.channel,
+        "key_id": asker.key_id,
+        "caller": asker.caller,
+        "purpose": asker.purpose,
+    }
+    if store.dialect == SQLITE:
+        # First, so that nothing is ever shown without it.
+        store.run(_access_insert(store.dialect), seen)
     store.run(
         _request_insert(store.dialect),
-        {
+        seen
+        | {
             "request_id": answer.request_id,
-            "user_id": answer.user_id,
             "run_id": answer.run_id,
-            "generated_at": generated_at,
             "as_of": instant_value(store.dialect, asked.as_of) if asked.as_of else generated_at,
-            "channel": asked.channel,
             "objective": asked.objective,
             "audience": asked.audience,
             "domain": asked.domain,
@@ -124,9 +135,23 @@ def _request_insert(dialect: str) -> str:
     names = schema.requests.columns.keys()
     statement = f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join(map(place, names))})"
     if dialect == POSTGRESQL:
-        # SQLite does so anyway (synchronous = NORMAL); here it saves a round trip to say so.
+        # Both rows in one statement and one round trip; SQLite does not wait for the disk anyway
+        # (synchronous = NORMAL), here it saves a round trip to say so.
+        statement = f"WITH seen AS ({_access_insert(dialect)}) {statement}"
         statement += " RETURNING set_config('synchronous_commit', 'off', true)"
     return statement
+
+
+@lru_cache
+def _access_insert(dialect: str) -> str:
+    at, user, channel, key, caller, purpose = (
+        placeholder(dialect, name)
+        for name in ("generated_at", "user_id", "channel", "key_id", "caller", "purpose")
+    )
+    return (
+        "INSERT INTO access_log (at, operation, what, user_id, channel, key_id, caller, purpose)"
+        f" VALUES ({at}, 'read', 'recommendations', {user}, {channel}, {key}, {caller}, {purpose})"
+    )
 
 
 def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: datetime) -> User:
@@ -165,54 +190,21 @@ def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: d
     return changed
 
 
-def erase_user(
-    conn: Connection, user_id: str, at: datetime, key_id: str | None = None, channel: str = "cli"
-) -> dict[str, int]:
+def erase_user(conn: Connection, user_id: str, at: datetime, asker: Asker) -> dict[str, int]:
     """Delete everything that names a person and return the rows deleted by table.
 
     Every table with a ``user_id`` is reached: the profile, behaviour, readings, rejected
     records, answers given, nightly rows of every kept run, keys bound to the person and the
     log of who looked. One entry stays in ``access_log``: that an erasure took place, under
-    the SHA-256 of the id, so that it can be proved to who knows the id and names nobody
-    else. A training under way leaves the person out when it publishes.
+    a receipt (``access.receipt_for``) that names nobody. A training under way leaves the
+    person out when it publishes.
     """
     one_at_a_time(conn)
     deleted = {}
-    for table in reversed(tables_that_name_users()):
-        found = conn.execute(delete(table).where(naming(conn, table, user_id)))
-        if found.rowcount:
-            deleted[table.name] = found.rowcount
-    log_access(conn, at, key_id, "erase", user_id, channel)
+    with forgetting(conn):
+        for table in reversed(tables_that_name_users()):
+            found = conn.execute(delete(table).where(naming(conn, table, user_id)))
+            if found.rowcount:
+                deleted[table.name] = found.rowcount
+    log_access(conn, at, asker, "erase", "everything", user_id)
     return deleted
-
-
-def log_access(
-    conn: Connection,
-    at: datetime,
-    key_id: str | None,
-    operation: str,
-    user_id: str,
-    channel: str,
-) -> None:
-    """Add to the log of who read or changed whose data.
-
-    Parameters
-    ----------
-    key_id
-        Key used; None on the command line and on loopback without keys.
-    operation
-        ``read``, ``update``, ``export`` or ``erase`` (kept without the person's id).
-    channel
-        ``http`` or ``cli``.
-    """
-    person = erased_name(user_id) if operation == "erase" else user_id
-    conn.execute(
-        insert(schema.access_log),
-        {
-            "at": at,
-            "key_id": key_id,
-            "operation": operation,
-            "user_id": person,
-            "channel": channel,
-        },
-    )

@@ -9,6 +9,7 @@ from store_rows import NOW, add_run, ago, scores_for
 
 from recommender.errors import ConflictError, NotFoundError
 from recommender.store import schema
+from recommender.store.access import Asker
 from recommender.store.engine import reading, writing
 from recommender.store.runs import (
     clean_up,
@@ -135,7 +136,7 @@ def test_whoever_is_erased_during_training_is_left_out(seeded: Engine) -> None:
     with writing(seeded) as conn:
         start_run(conn, "r1", ago(hours=2), 7, "1.0", ago(hours=1))
     with writing(seeded) as conn:
-        erase_user(conn, "ann", ago(minutes=30))
+        erase_user(conn, "ann", ago(minutes=30), Asker(None, "cli"))
     with writing(seeded) as conn:
         write_scores(conn, "r1", scores_for("ann", "bea"))
         finish_run(conn, "r1", "trained", "", {}, b"m", NOW)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import Engine, insert, inspect, text
+from sqlalchemy import Engine, insert, inspect, select, text
 from store_rows import NOW, action_row, add_run, ago, user_row
 
 from recommender.domain import (
@@ -23,12 +23,13 @@ from recommender.domain import (
 )
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
+from recommender.store.access import Asker, log_access
 from recommender.store.alerts import AlertRow, keep_alerts
 from recommender.store.engine import direct, reading, writing
 from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
 from recommender.store.read import export_user
-from recommender.store.write import erase_user, log_access, log_request, update_user
+from recommender.store.write import erase_user, log_request, update_user
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def answer(request_id: str, user_id: str) -> RecommendationList:
     return RecommendationList(request_id, user_id, "r1", NOW, False, (item,), alerts, 3)
 
 
+APP = Asker("k", "http", purpose="care")
 HEADING = Heading(NOW, NOW, NOW, 0, 2, 3, 2, {}, "0")
 
 
@@ -69,11 +71,11 @@ def _fill(engine: Engine) -> None:
     with direct(engine) as store:
         for user_id in ("ann", "bea"):
             verdicts = '[["nap", "withhold", "r", 1, "o1"]]'
-            log_request(store, answer(f"q-{user_id}", user_id), Ask(), verdicts)
+            log_request(store, answer(f"q-{user_id}", user_id), Ask(), verdicts, APP)
             keep_alerts(store, [AlertRow(f"a-{user_id}", user_id, "x", 1, "o1", "info")], NOW)
     with writing(engine) as conn:
         for user_id in ("ann", "bea"):
-            log_access(conn, NOW, "k", "read", user_id, "http")
+            log_access(conn, NOW, Asker("k", "http"), "read", "profile", user_id)
             create_key(conn, "phone", ["read"], user_id, None, NOW)
             rejected = {"kind": "events", "record": {"user_id": user_id}, "reason": "why"}
             conn.execute(
@@ -121,8 +123,8 @@ def _rows_naming(engine: Engine, user_id: str) -> dict[str, int]:
 
 def test_request_is_kept_as_given(seeded: Engine) -> None:
     with direct(seeded) as store:
-        log_request(store, answer("q1", "stranger"), Ask(limit=3, domain="sleep"), "[]")
-        log_request(store, answer("q2", "ann"), Ask(as_of=ago(days=1), channel="cli"), "[]")
+        log_request(store, answer("q1", "stranger"), Ask(limit=3, domain="sleep"), "[]", APP)
+        log_request(store, answer("q2", "ann"), Ask(as_of=ago(days=1), channel="cli"), "[]", APP)
     with reading(seeded) as conn:
         first, second = conn.execute(
             schema.requests.select().order_by(schema.requests.c.request_id)
@@ -135,6 +137,20 @@ def test_request_is_kept_as_given(seeded: Engine) -> None:
     parts = [-1.0, -0.25, 0.125, 0.0, 0.026387711331890]
     assert first.items == [[1, "walk", 0.5, 0.25, 1.0, *parts, "caution", "knee", 1.0, 0.75]]
     assert first.alerts == [["bp_crisis", "urgent"]]
+
+
+def test_who_asked_is_kept_beside_it(seeded: Engine) -> None:
+    with direct(seeded) as store:
+        log_request(store, answer("q1", "ann"), Ask(), "[]", APP)
+        log_request(
+            store, answer("q2", "ann"), Ask(channel="cli"), "[]", Asker(None, "cli", "root")
+        )
+    with reading(seeded) as conn:
+        log = conn.execute(select(schema.access_log).order_by(text("access_id"))).all()
+    assert [tuple(row)[1:] for row in log] == [
+        (NOW, "k", "read", "ann", "http", "recommendations", None, "care"),
+        (NOW, None, "read", "ann", "cli", "recommendations", "root", None),
+    ]
 
 
 def test_profile_changes_field_by_field(seeded: Engine) -> None:
@@ -180,7 +196,7 @@ def test_erasure_reaches_everything_of_one_person(seeded: Engine) -> None:
     others = _rows_naming(seeded, "bea")
     assert all(before.values())
     with writing(seeded) as conn:
-        deleted = erase_user(conn, "ann", NOW, "k", "http")
+        deleted = erase_user(conn, "ann", NOW, Asker("k", "http"))
     assert deleted == before
     assert not any(_rows_naming(seeded, "ann").values())
     assert _rows_naming(seeded, "bea") == others
@@ -189,7 +205,7 @@ def test_erasure_reaches_everything_of_one_person(seeded: Engine) -> None:
         assert (proof.key_id, proof.channel) == ("k", "http")
         assert conn.execute(text("SELECT count(*) FROM actions")).scalar() == 3
     with writing(seeded) as conn:
-        assert erase_user(conn, "ann", NOW) == {}
+        assert erase_user(conn, "ann", NOW, Asker(None, "cli")) == {}
 
 
 def test_actions_are_kept_by_their_events(seeded: Engine) -> None:

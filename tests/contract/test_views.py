@@ -11,12 +11,15 @@ from store_rows import NOW, add_run, ago, scores_for
 from test_store_write import Ask, answer
 
 from recommender.columns import PART_COLUMNS
+from recommender.store.access import Asker
 from recommender.store.column_types import UtcInstant
 from recommender.store.engine import connect, direct, migrating, reading
 from recommender.store.views import VIEWS, create_statements
 from recommender.store.write import log_request
 
 _LAW = " + ".join(PART_COLUMNS)
+
+APP = Asker(None, "http")
 
 
 def _rows(engine: Engine, query: str) -> list[Any]:
@@ -35,8 +38,8 @@ def answered(seeded: Engine) -> Engine:
     add_run(seeded, "r1", "ann", "bea")
     verdicts = '[["walk","caution","knee","2",null],["nap","withhold","bp","1","o1"]]'
     with direct(seeded) as store:
-        log_request(store, answer("q1", "ann"), Ask(as_of=ago(days=1)), verdicts)
-        log_request(store, answer("q2", "stranger"), Ask(), "[]")
+        log_request(store, answer("q1", "ann"), Ask(as_of=ago(days=1)), verdicts, APP)
+        log_request(store, answer("q2", "stranger"), Ask(), "[]", APP)
     return seeded
 
 

@@ -159,6 +159,7 @@ def test_figures_and_readiness_are_open_to_this_machine_only(
     for path in ("/metrics", "/status/ready"):
         assert client.get(path).status_code == 401
         assert client.get(path, headers=key).status_code == 200
+        assert client.get(path, headers=make_key("admin", user_id=OWN)[1]).status_code == 403
     app = create_app(Settings(database_url=trained_sqlite_url), trust_seconds=0)
     with TestClient(app, client=("127.0.0.1", 1)) as near:
         assert near.get("/metrics").status_code == near.get("/status/ready").status_code == 200

@@ -197,7 +197,10 @@ def test_a_person_can_be_exported_and_erased(operator: Operator, tmp_path: Path)
     out = tmp_path / "held.json"
     assert operator.type("user", "export", "u0000003", "--out", str(out)).exit_code == 0
     log = json.loads(out.read_text())["access_log"]
-    assert [(entry["operation"], entry["channel"]) for entry in log] == [("export", "cli")]
+    assert [(entry["operation"], entry["channel"]) for entry in log] == [
+        ("read", "cli"),
+        ("export", "cli"),
+    ]
     assert operator.type("user", "erase", "u0000003", given="n\n").exit_code == 1
     assert operator.type("user", "erase", "u0000003", given="").exit_code == 2
     done = operator.type(
@@ -209,7 +212,10 @@ def test_a_person_can_be_exported_and_erased(operator: Operator, tmp_path: Path)
     assert done.exit_code == 0, done.output
     assert operator.type("user", "export", "u0000003").exit_code == 1
     assert operator.read("recommend", "u0000003")["cold_start"]
-    assert operator.read("user", "erase", "u0000003", "--yes")["deleted"] == {"requests": 1}
+    assert operator.read("user", "erase", "u0000003", "--yes")["deleted"] == {
+        "requests": 1,
+        "access_log": 1,
+    }
 
 
 def test_keys_show_their_secret_once(operator: Operator) -> None:

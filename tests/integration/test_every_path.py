@@ -51,7 +51,7 @@ HTTP = {
     "GET /status/ready": "status",
     "GET /metrics": "status",
 }
-PARAMETERS = {"limit", "domain", "audience", "objective", "user_id"}
+PARAMETERS = {"limit", "domain", "audience", "objective", "user_id", "X-Purpose"}
 RANK_FIELDS = {"action_ids", "objective", "audience", "as_of"}
 COMMANDS = {
     "recommend": "walked",
@@ -61,6 +61,7 @@ COMMANDS = {
     **dict.fromkeys(("ingest users", "ingest actions", "ingest events"), "records in"),
     **dict.fromkeys(("ingest observations", "retry-rejected"), "records in"),
     **dict.fromkeys(("runs list", "runs show", "runs card"), "trainings"),
+    **dict.fromkeys(("user erased", "purge"), "no list"),
     **dict.fromkeys(("runs publish", "runs rollback"), "trainings"),
     **dict.fromkeys(("catalogue check", "catalogue diff"), "a file"),
     **dict.fromkeys(("catalogue list", "catalogue show"), "the catalogue, nobody's list"),
