@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,9 +26,12 @@ from .deps import State
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
 from .frame import Frame
+from .logs import start_log
+from .present import Present
 from .routes import actions, alerts, recommendations, records, runs, status, users
 from .telemetry import Telemetry
 from .tokens import tokens_of
+from .tracing import Tracing, tracer_of_environment
 
 
 def create_app(
@@ -72,6 +73,9 @@ def create_app(
     )
     app.state.recommender = state
     app.add_middleware(Frame, telemetry=state.telemetry)
+    tracer = tracer_of_environment(os.environ)
+    if tracer is not None:
+        app.add_middleware(Tracing, tracer=tracer)
     errors.install(app)
     for module in (recommendations, alerts, records, users, actions, runs):
         app.include_router(module.router, responses=problems(401, 403, 422))
@@ -82,18 +86,9 @@ def create_app(
 
 def from_environment() -> FastAPI:
     """Build the application of a server process: settings, log and door from the environment."""
-    log_to_standard_error()
-    return create_app(keyless=os.environ.get(KEYLESS) == "1")
-
-
-def log_to_standard_error() -> None:
-    """Send the request log to standard error, one JSON line each."""
-    log = logging.getLogger("recommender.http")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers = [handler]
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    settings = Settings()
+    start_log(settings)
+    return create_app(settings, keyless=os.environ.get(KEYLESS) == "1")
 
 
 def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: float) -> State:
@@ -108,17 +103,8 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
         gatekeeper=Gatekeeper(
             engine, keyless=keyless, trust_seconds=trust_seconds, tokens=tokens_of(settings)
         ),
-        telemetry=Telemetry(_run_age(published)),
+        telemetry=Telemetry(Present(published)),
     )
-
-
-def _run_age(published: Published) -> Callable[[], float | None]:
-    def seconds() -> float | None:
-        with suppress(RecommenderError):
-            return (datetime.now(UTC) - published.current().run.as_of).total_seconds()
-        return None
-
-    return seconds
 
 
 @asynccontextmanager

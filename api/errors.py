@@ -65,6 +65,7 @@ def problem_response(
     kind: tuple[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[Mapping[str, Any]] | None = None,
+    checks: Sequence[Mapping[str, Any]] | None = None,
 ) -> Response:
     """Build a problem.
 
@@ -74,6 +75,8 @@ def problem_response(
         Type slug and title; those of the status if None.
     errors
         The fields at fault, never what they were set to.
+    checks
+        What was looked at to find out whether the server is ready.
     """
     slug, title = kind or _BY_STATUS.get(status, (f"status-{status}", HTTPStatus(status).phrase))
     body: dict[str, Any] = {
@@ -84,6 +87,8 @@ def problem_response(
     }
     if errors is not None:
         body["errors"] = errors
+    if checks is not None:
+        body["checks"] = checks
     return Response(
         orjson.dumps(body), status_code=status, headers=headers, media_type=PROBLEM_JSON
     )
@@ -91,10 +96,15 @@ def problem_response(
 
 def from_error(error: RecommenderError) -> Response:
     """The problem for one of the product's own errors."""
-    status, slug, title = next(
+    status, slug, title = described(error)
+    return problem_response(status, str(error), kind=(slug, title))
+
+
+def described(error: RecommenderError) -> tuple[int, str, str]:
+    """Status, type slug and title of one of the product's own errors."""
+    return next(
         (status, slug, title) for known, status, slug, title in TABLE if isinstance(error, known)
     )
-    return problem_response(status, str(error), kind=(slug, title))
 
 
 def install(app: FastAPI) -> None:
@@ -104,8 +114,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
-async def _on_own(_request: Request, error: Exception) -> Response:
+async def _on_own(request: Request, error: Exception) -> Response:
     assert isinstance(error, RecommenderError)
+    if isinstance(error, StoreError):
+        request.app.state.recommender.telemetry.database_failed(described(error)[1])
     return from_error(error)
 
 

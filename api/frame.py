@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-import traceback
-from datetime import UTC, datetime
 
-import orjson
 from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import problem_response
+from .logs import CONTEXT, Entry, fault
 from .paths import keep_slashes
-from .telemetry import Telemetry, known_method
+from .telemetry import Telemetry, shown_method
 
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes a request may carry."""
@@ -46,30 +44,33 @@ class Frame:
         started = time.perf_counter()
         keep_slashes(scope)
         answer = _Answer(scope, send)
+        CONTEXT.set({**CONTEXT.get({}), "request_id": answer.request_id})
+        self._telemetry.in_flight.inc()
         try:
             await (_refusal(scope) or self._app)(scope, _limited(receive), answer.send)
         except Exception as error:
-            _log_fault(answer.request_id, error)
+            _LOG.error(Entry(request_id=answer.request_id, **fault(error)))
             if answer.status is None:
-                fault = problem_response(500, "an unexpected fault; it was logged")
-                await fault(scope, receive, answer.send)
+                apology = problem_response(500, "an unexpected fault; it was logged")
+                await apology(scope, receive, answer.send)
         finally:
+            self._telemetry.in_flight.dec()
             self._note(scope, answer, time.perf_counter() - started)
 
     def _note(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         status = answer.status or 499  # the client went away before it was answered
-        self._telemetry.answered(scope["method"], route, status, seconds)
+        method = shown_method(scope["method"])
+        self._telemetry.answered(method, route, status, seconds)
         if _LOG.isEnabledFor(logging.INFO):
-            entry = {
-                "at": datetime.now(UTC),
-                "request_id": answer.request_id,
-                "method": known_method(scope["method"]),
-                "route": route,
-                "status": status,
-                "ms": round(seconds * 1000, 2),
-            }
-            _LOG.info(orjson.dumps(entry).decode())
+            entry = Entry(
+                request_id=answer.request_id,
+                method=method,
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+            _LOG.info(entry)
 
 
 class _Answer:
@@ -125,13 +126,3 @@ def _limited(receive: Receive) -> Receive:
         return message
 
     return counted
-
-
-def _log_fault(request_id: str, error: Exception) -> None:
-    """Log where it happened and of what type; the text of an error may quote a record."""
-    places = [
-        f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    entry = {"request_id": request_id, "fault": type(error).__name__, "at": places[-12:]}
-    _LOG.error(orjson.dumps(entry).decode())

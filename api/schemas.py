@@ -408,12 +408,22 @@ class RulesOut(_Out):
     disabled: Annotated[list[str], Field(description="Ids of rules that were switched off.")]
 
 
+class CheckOut(_Out):
+    """One thing that was looked at; ``fix`` is empty where all is well."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    found: str
+    fix: str
+
+
 class ReadyOut(_Out):
-    """The server can answer."""
+    """The server can answer; a warning among the checks is no reason not to."""
 
     status: Literal["ready"]
     run_id: str
     rules: RulesOut
+    checks: list[CheckOut]
 
 
 class FlawOut(_Out):
@@ -432,3 +442,4 @@ class ProblemOut(_Out):
     status: int
     detail: str
     errors: list[FlawOut] = []
+    checks: Annotated[list[CheckOut], Field(description="Of /status/ready alone.")] = []

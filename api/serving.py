@@ -17,6 +17,7 @@ from recommender.store.engine import Engine, reading
 from recommender.store.keys import any_key
 
 from .door import KEYLESS, is_loopback
+from .logs import configuration
 from .telemetry import SHARED_FOLDER
 
 _SHUTDOWN_SECONDS = 20
@@ -50,6 +51,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         os.environ |= {
             "RECOMMENDER_DATABASE_URL": settings.database_url,
             KEYLESS: "1" if is_loopback(host) else "0",
+            "RECOMMENDER_LOG_FORMAT": settings.log_format,
+            "RECOMMENDER_LOG_LEVEL": settings.log_level,
         }
         if workers > 1:
             folder = tempfile.TemporaryDirectory(prefix="recommender-metrics-")
@@ -64,6 +67,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             access_log=False,
             # Nothing here speaks WebSocket, and uvicorn would log the path of who tries.
             ws="none",
+            log_config=configuration(settings),
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
 

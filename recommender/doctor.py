@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from recommender.catalogue import load_conditions
+from recommender.checks.finding import FAIL, OK, WARN, Finding
+from recommender.checks.machine import blas_threads, clocks, disk
+from recommender.checks.operation import keys, retention, trainings
+from recommender.checks.readiness import STALE_RUN
 from recommender.errors import RecommenderError
 from recommender.knowledge import load_knowledge
+from recommender.settings import Settings
 from recommender.store.engine import Connection, Engine, connect, reading
 from recommender.store.health import (
     count_active_actions,
@@ -16,58 +20,64 @@ from recommender.store.health import (
     rejected_by_reason,
 )
 from recommender.store.runs import published_run
-from recommender.store.upgrade import require_current
+from recommender.store.upgrade import SchemaState, not_migrated, schema_state
+from recommender.store.versions import catalogue_revision
 
-OK = "ok"
-WARN = "warn"
-FAIL = "fail"
+__all__ = ["FAIL", "OK", "WARN", "Finding", "examine"]
 
-STALE_RUN = timedelta(hours=36)
-"""A nightly run that is older than this was missed at least once."""
 _MOST_NAMED = 5
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: ``status`` is ok, warn or fail; ``fix`` is empty where all is well."""
-
-    name: str
-    status: str
-    found: str
-    fix: str = ""
-
-
-def examine(database_url: str, now: datetime | None = None) -> list[Finding]:
-    """Look at the data shipped, the database, the published run and what waits for someone."""
-    findings = [_knowledge()]
+def examine(settings: Settings, now: datetime | None = None) -> list[Finding]:
+    """Look at the machine, the data shipped, the database, its contents and how it is run."""
+    findings = [_knowledge(settings), blas_threads()]
     try:
-        engine = connect(database_url)
+        engine = connect(settings.database_url)
     except RecommenderError as error:
         return [*findings, Finding("database", FAIL, str(error), "check --database-url")]
     findings.append(Finding("database", OK, f"{engine.dialect.name} answers"))
     try:
-        findings += _inside(engine, now or datetime.now(UTC))
+        findings += _inside(engine, settings, now or datetime.now(UTC))
     finally:
         engine.dispose()
     return findings
 
 
-def _inside(engine: Engine, now: datetime) -> list[Finding]:
-    try:
-        require_current(engine)
-    except RecommenderError as error:
-        return [Finding("migrations", FAIL, str(error), "recommender upgrade")]
+def _inside(engine: Engine, settings: Settings, now: datetime) -> list[Finding]:
+    state, revision = schema_state(engine)
+    if state is not SchemaState.CURRENT:
+        newer = state is SchemaState.NEWER
+        fix = "install the newer recommender" if newer else "recommender upgrade"
+        return [Finding("migrations", FAIL, str(not_migrated(state)), fix)]
     with reading(engine) as connection:
-        return [Finding("migrations", OK, "up to date"), *_contents(connection, now)]
+        return [
+            Finding("migrations", OK, f"up to date ({revision})"),
+            *_contents(connection, now),
+            *_operation(engine, connection, settings, now),
+        ]
 
 
-def _knowledge() -> Finding:
+def _operation(
+    engine: Engine, connection: Connection, settings: Settings, now: datetime
+) -> Iterator[Finding]:
+    run = published_run(connection)
+    yield trainings(engine, connection)
+    yield clocks(connection, run.as_of if run else None)
+    yield disk(engine, connection)
+    yield keys(connection, now)
+    yield retention(settings)
+
+
+def _knowledge(settings: Settings) -> Finding:
     try:
-        known = load_knowledge()
+        known = load_knowledge(settings)
     except RecommenderError as error:
         return Finding("rules", FAIL, str(error), "mend the file, or install the product again")
     rules = known.rules
-    found = f"{len(rules)} rules ({len(rules.own)} of your own), {len(known.metrics)} metrics"
+    found = (
+        f"{len(rules)} rules ({len(rules.own)} of your own), {len(known.metrics)} metrics; "
+        f"{rules.label.split()[0]}"
+    )
     if rules.disabled:
         off = f"{found}; switched off: {', '.join(rules.disabled)}"
         return Finding("rules", WARN, off, "RECOMMENDER_RULES_DISABLED lists them; is it meant?")
@@ -84,7 +94,8 @@ def _contents(connection: Connection, now: datetime) -> Iterator[Finding]:
 def _catalogue(connection: Connection) -> Finding:
     actions = count_active_actions(connection)
     if actions:
-        return Finding("catalogue", OK, f"{actions:,} actions")
+        revision = catalogue_revision(connection)
+        return Finding("catalogue", OK, f"{actions:,} actions, revision {revision}")
     return Finding("catalogue", FAIL, "no actions", "recommender ingest actions PATH")
 
 

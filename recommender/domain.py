@@ -366,7 +366,13 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class RecommendationList:
-    """An answer: what to show, what to warn of, how much was withheld."""
+    """An answer: what to show, what to warn of, how much was withheld.
+
+    Attributes
+    ----------
+    decided
+        (verdict, rule) -> actions of the whole catalogue that were not simply allowed by it.
+    """
 
     request_id: str
     user_id: str
@@ -376,6 +382,7 @@ class RecommendationList:
     items: tuple[Recommendation, ...]
     alerts: tuple[Alert, ...]
     withheld: int
+    decided: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

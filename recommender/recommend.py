@@ -8,6 +8,7 @@ asks the guardrails, ``selection`` lists and orders what is left, ``reasons`` pu
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from recommender.domain import (
     Verdict,
 )
 from recommender.errors import NotFoundError
-from recommender.guardrails.check import Citation
+from recommender.guardrails.check import Citation, Grounds
 from recommender.published import LiveRun, Published
 from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed, chosen, eligible
@@ -104,6 +105,7 @@ def recommend_for(
     if alerts and ask.as_of is None:  # a look back raises nothing now
         with direct(published.engine) as store:
             alerts = keep(store, user_id, alerts, now)
+    grounds = assessor.guard.grounds(assessment.decisions, records, 0)
     answer = RecommendationList(
         request_id=request_id,
         user_id=user_id,
@@ -113,9 +115,10 @@ def recommend_for(
         items=_items(assessor, assessment, records, listed, ask),
         alerts=alerts,
         withheld=withheld,
+        decided=_decided(grounds),
     )
     with direct(published.engine) as store:
-        log = _verdict_log(assessor, assessment, records)
+        log = _verdict_log(assessor, grounds)
         asker, rules = ask.asker or Asker(None, ask.channel), assessor.guard.rules_label
         log_request(store, answer, ask, log, asker, live.catalogue_revision, rules=rules)
     return answer
@@ -290,9 +293,14 @@ def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
     return np.array(sorted({assessor.catalogue.index[name] for name in action_ids}), dtype=int)
 
 
-def _verdict_log(assessor: Assessor, assessment: Assessment, records: Records) -> str:
+def _decided(grounds: Grounds) -> dict[tuple[str, str], int]:
+    """How many actions each rule decided about."""
+    many = Counter(grounds.rules)
+    return {(one.verdict, one.rule_id): many[rule] for rule, one in grounds.cited.items()}
+
+
+def _verdict_log(assessor: Assessor, grounds: Grounds) -> str:
     """JSON of what was not simply allowed; see ``store.write.log_request``."""
-    grounds = assessor.guard.grounds(assessment.decisions, records, 0)
     ends = {rule: json_text(_entry(citation))[1:] for rule, citation in grounds.cited.items()}
     quoted = assessor.quoted_ids
     entries = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -138,7 +138,21 @@ def _safe_to_fetch(url: str) -> bool:
     return parsed.scheme == "https" or (parsed.scheme == "http" and near)
 
 
-class Settings(GateLimits, Retention, TokenSettings):
+class LogSettings(BaseSettings):
+    """How a server writes its log."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="What a server logs: info is one line an answer, warning only trouble.",
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or lines for people to read."
+    )
+
+
+class Settings(GateLimits, Retention, TokenSettings, LogSettings):
     """Everything an operator may set; each has a sane default and a range that is checked."""
 
     model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")

@@ -43,6 +43,7 @@ async def recommendations(
     """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
     ask = Ask(limit, domain or None, audience, objective, asker=caller.asker)
     answer = recommend_for(state.published, user_id, ask, state.settings)
+    state.telemetry.recommended(answer)
     return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from recommender.store.upgrade import require_current
+from recommender.checks.readiness import readiness
 
 from ..deps import App
 from ..docs import problems
 from ..door import is_loopback
+from ..errors import described, problem_response
 from ..schemas import LiveOut, ReadyOut
 
 router = APIRouter(tags=["status"])
@@ -37,19 +39,25 @@ async def live() -> dict[str, Any]:
     responses=problems(401, 403, 503),
     dependencies=[Depends(_near_or_key)],
 )
-def ready(state: App) -> dict[str, Any]:
+def ready(state: App) -> Any:
     """The database answers, is up to date, and a run is published; 503 says what is missing."""
-    require_current(state.engine)
+    looked = readiness(state.published)
+    checks = [asdict(finding) for finding in looked.checks]
+    if looked.error is not None:
+        kind = described(looked.error)[1:]
+        return problem_response(503, looked.checks[-1].found, kind=kind, checks=checks)
+    assert looked.live is not None
     rules = state.published.rules
     return {
         "status": "ready",
-        "run_id": state.published.current().run.run_id,
+        "run_id": looked.live.run.run_id,
         "rules": {
             "label": rules.label,
             "count": len(rules),
             "own": rules.own,
             "disabled": rules.disabled,
         },
+        "checks": checks,
     }
 
 

@@ -24,7 +24,7 @@ def command() -> int:
 
     Ends with 1 on a fault.
     """
-    findings = examine(settings().database_url)
+    findings = examine(settings())
     emit([asdict(finding) for finding in findings], lambda console: _show(console, findings))
     return FAILED if any(finding.status == FAIL for finding in findings) else DONE
 

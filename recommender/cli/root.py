@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": ("recommender.cli.runs", "List, show, publish or roll back runs."),
     "demo": ("recommender.cli.demo", "The main job on the shipped sample, start to end."),
     "serve": ("recommender.cli.serve", "Answer over HTTP."),
+    "backup": ("recommender.cli.backup", "Copy a SQLite database while it is in use."),
     "doctor": ("recommender.cli.doctor", "Check that everything is in order."),
     "rules": ("recommender.cli.rules", "Check, list or explain the guardrail rules."),
     "user": ("recommender.cli.user", "Export or erase what is held on a person."),

@@ -17,12 +17,16 @@ from recommender.errors import SettingsError
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--log-format", type=click.Choice(["json", "console"]), help="Else RECOMMENDER_LOG_FORMAT."
+)
 @common_options
-def command(host: str, port: int, workers: int) -> None:
+def command(host: str, port: int, workers: int, log_format: str | None) -> None:
     """Answer over HTTP.  Without a key configured only on a loopback address."""
-    chosen = settings()
+    chosen = settings(log_format=log_format)
     serving = _serving()
-    with database(chosen) as engine:
+    # After an upgrade the version before must still start: it may be needed again.
+    with database(chosen, newer=True) as engine:
         serving.refuse_open_door(engine, host, tokens=chosen.tokens_taken)
     serving.serve(chosen, host, port, workers)
 

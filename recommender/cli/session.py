@@ -35,8 +35,13 @@ def settings(**given: Any) -> Settings:
 
 
 @contextmanager
-def database(chosen: Settings, *, migrated: bool = True) -> Iterator[Engine]:
+def database(chosen: Settings, *, migrated: bool = True, newer: bool = False) -> Iterator[Engine]:
     """Open the database of the settings for one command and close it afterwards.
+
+    Parameters
+    ----------
+    newer
+        Whether a schema of a newer version will do.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def database(chosen: Settings, *, migrated: bool = True) -> Iterator[Engine]:
     engine = connect(chosen.database_url)
     try:
         if migrated:
-            require_current(engine)
+            require_current(engine, newer=newer)
         yield engine
     finally:
         engine.dispose()

@@ -48,6 +48,24 @@ def train_lock(engine: Engine) -> Iterator[Check]:
         yield check
 
 
+def train_is_under_way(engine: Engine) -> bool:
+    """Tell whether some training holds the lock, without standing in the way of one."""
+    if engine.dialect.name == POSTGRESQL:
+        # A single key of 64 bits is shown as its two halves; objsubid tells it from two keys.
+        query = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+            "AND classid = 0 AND objid = :key AND objsubid = 1 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        with engine.connect() as conn:
+            return bool(conn.execute(query, {"key": _TRAIN_LOCK}).scalar())
+    try:
+        with train_lock(engine):
+            return False
+    except LockHeldError:
+        return True
+
+
 @contextmanager
 def _held_by_session(engine: Engine) -> Iterator[Check]:
     # An own connection without transaction: it only stands there and keeps the lock.

@@ -130,9 +130,10 @@ def _target(kind: str, rows: pa.Table) -> _Target:
 
 def _put_staged(conn: Connection, target: _Target, rows: pa.Table) -> tuple[int, int]:
     stage, listed = f"stage_{target.table.name}", ", ".join(target.columns)
+    # With defaults: a newer schema may have columns that this version does not know to fill.
     conn.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {target.table.name})"
-        " ON COMMIT DELETE ROWS"
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage}"
+        f" (LIKE {target.table.name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
     )
     conn.exec_driver_sql(f"DELETE FROM {stage}")
     _copy_in(conn, f"COPY {stage} ({listed}) FROM STDIN (FORMAT csv)", rows)

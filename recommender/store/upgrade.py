@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from functools import lru_cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,6 +14,22 @@ from sqlalchemy import Connection, Engine
 from recommender.errors import NotMigratedError
 from recommender.resources import migrations_path
 from recommender.store.engine import migrating, reading
+
+
+class SchemaState(StrEnum):
+    """How a database's schema stands to this code."""
+
+    CURRENT = "current"
+    MISSING = "missing"
+    OLDER = "older"
+    NEWER = "newer"
+
+
+_WORDS = {
+    SchemaState.MISSING: "the database is not set up; run `recommender upgrade`",
+    SchemaState.OLDER: "the database has an older schema; run `recommender upgrade`",
+    SchemaState.NEWER: "the database has a newer schema; install a newer recommender",
+}
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
@@ -28,27 +47,46 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         The database was migrated by a newer version of the product.
     """
     config = migration_config()
-    script = ScriptDirectory.from_config(config)
-    newest = _newest(script)
+    newest, _ = _revisions()
     with migrating(engine) as conn:
         before = revision(conn)
-        _refuse_newer(script, before)
+        _refuse_newer(before)
         if before != newest:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
     return before, newest
 
 
-def require_current(engine: Engine) -> None:
-    """Raise NotMigratedError unless the database's schema is the one of this code."""
-    script = ScriptDirectory.from_config(migration_config())
+def schema_state(engine: Engine) -> tuple[SchemaState, str | None]:
+    """How the database's schema stands to this code, and its revision."""
+    newest, known = _revisions()
     with reading(engine) as conn:
         present = revision(conn)
-    if present == _newest(script):
+    if present is None:
+        return SchemaState.MISSING, None
+    if present == newest:
+        return SchemaState.CURRENT, present
+    return (SchemaState.OLDER if present in known else SchemaState.NEWER), present
+
+
+def require_current(engine: Engine, *, newer: bool = False) -> None:
+    """Raise NotMigratedError unless the database's schema is the one of this code.
+
+    Parameters
+    ----------
+    newer
+        Whether a newer schema will do: each leaves what the version before it needs, so that a
+        server goes on answering while another version is put in its place (docs/deployment.md).
+    """
+    state, _ = schema_state(engine)
+    if state is SchemaState.CURRENT or (newer and state is SchemaState.NEWER):
         return
-    _refuse_newer(script, present)
-    state = "is not set up" if present is None else "has an older schema"
-    raise NotMigratedError(f"the database {state}; run `recommender upgrade`")
+    raise not_migrated(state)
+
+
+def not_migrated(state: SchemaState) -> NotMigratedError:
+    """The error that says what to do about a schema that is not the one of this code."""
+    return NotMigratedError(_WORDS[state])
 
 
 def revision(conn: Connection) -> str | None:
@@ -64,13 +102,15 @@ def migration_config() -> Config:
     return config
 
 
-def _newest(script: ScriptDirectory) -> str:
-    head = script.get_current_head()
-    assert head is not None
-    return head
+@lru_cache
+def _revisions() -> tuple[str, frozenset[str]]:
+    """The newest revision of this code, and all of them; they don't change while it runs."""
+    script = ScriptDirectory.from_config(migration_config())
+    newest = script.get_current_head()
+    assert newest is not None
+    return newest, frozenset(known.revision for known in script.walk_revisions())
 
 
-def _refuse_newer(script: ScriptDirectory, present: str | None) -> None:
-    known = {known.revision for known in script.walk_revisions()}
-    if present is not None and present not in known:
-        raise NotMigratedError("the database has a newer schema; install a newer recommender")
+def _refuse_newer(present: str | None) -> None:
+    if present is not None and present not in _revisions()[1]:
+        raise not_migrated(SchemaState.NEWER)

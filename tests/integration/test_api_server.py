@@ -72,7 +72,7 @@ def test_it_answers_stops_cleanly_and_logs_no_ids(trained_url: str) -> None:
         lines = stop(process)
     assert not any(PERSON in line for line in lines)
     entries = [json.loads(line) for line in lines if line.startswith("{")]
-    logged = next(e for e in entries if e["route"] == "/v1/users/{user_id}/recommendations")
+    logged = next(e for e in entries if e.get("route") == "/v1/users/{user_id}/recommendations")
     assert logged["request_id"] == answer.headers["x-request-id"]
     assert (logged["method"], logged["status"]) == ("GET", 200)
 

@@ -1,0 +1,1 @@
+"""What operators are told: findings about the database, the machine, keys, and readiness."""
