@@ -6,7 +6,8 @@ The latest plausible reading counts, with two exceptions, both explained in docs
   confirms it: it neither clears nor condemns.
 - Readings that *dispute* the latest one (another device a few minutes earlier, or two readings in
   a row that a lone later one contradicts) go on counting beside it; the rules are then asked with
-  the lowest and with the highest of them too, and the strictest answer stands.
+  the lowest and with the highest of them too, and the strictest answer stands. Of two readings of
+  one instant neither is the later: they dispute each other if they differ at all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ SETTLING_S = 6 * 3600.0
 """A lone reading does not undo two others of the hours before it."""
 SLOW_S = 14 * SECONDS_PER_DAY
 """A slow metric can't change by its ``jump`` in this time."""
+
+DIVISORS = frozenset({"body_height"})
+"""Metrics that rules divide by: the lowest body mass index is that of the greatest height, so their
+highest is asked about together with the lowest of the others."""
 
 Places = NDArray[np.int64]
 
@@ -70,8 +75,8 @@ class Standing:
     place
         Place among the readings, -1 where there is none, [n_asked, n_users].
     low, high
-        Places of the lowest and highest of the readings that dispute each other; the standing one
-        itself where none does, [n_asked, n_users].
+        Places of the lowest and highest of the readings that dispute each other (of ``DIVISORS``
+        the highest and lowest); the standing one itself where none does, [n_asked, n_users].
     disputed
         Where they differ, [n_asked, n_users].
     set_aside
@@ -98,6 +103,7 @@ class Arbiter:
         asked = [metrics.metrics[number] for number in metric.tolist()]
         self._metric = metric
         self._agree = np.array([_or_endless(each.agree_within) for each in asked])
+        self._divides = np.array([each.name in DIVISORS for each in asked], dtype=bool)
         self._jump = np.array([_or_endless(each.jump) for each in asked])
 
     def standing(self, known: Readings) -> Standing:
@@ -114,7 +120,9 @@ class Arbiter:
         spikes = self._spikes(known, latest, row)
         place = latest - spikes
         low, high = self._bounds(known, place, self._agree[row])
-        disputed = (known.value[high] - known.value[low]) > self._agree[row]
+        disputed = self._disputed(known, place, low, high, row)
+        divides = disputed & self._divides[row]
+        low, high = np.where(divides, high, low), np.where(divides, low, high)
         return Standing(
             _spread(place, found, shape),
             _spread(np.where(disputed, low, place), found, shape),
@@ -138,6 +146,18 @@ class Arbiter:
             & (known.at[now] - known.at[now - 1] <= SLOW_S)
         )
         return spikes
+
+    def _disputed(
+        self, known: Readings, place: Places, low: Places, high: Places, row: Places
+    ) -> BoolArray:
+        """Where they are further apart than devices are, or of one instant and not the same."""
+        apart = known.value[high] - known.value[low]
+        disputed: BoolArray = apart > self._agree[row]
+        if len(near := np.flatnonzero((apart > 0) & ~disputed)):
+            disputed[near] = _follows(known, place[near], 1, 0.0) & (
+                known.value[place[near]] != known.value[place[near] - 1]
+            )
+        return disputed
 
     def _bounds(self, known: Readings, place: Places, agree: FloatArray) -> tuple[Places, Places]:
         """Lowest and highest of what was read together with each reading, or contradicts it."""

@@ -20,6 +20,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/bench.db"
         _titled("guardrails: 500 actions, all rules", "tests/benchmarks/bench_guardrails.py")
+        _titled(
+            "safety, judged by an oracle of its own",
+            *("-m", "tests.benchmarks.bench_safety", "--answers", "200000"),
+        )
         _titled("bulk ingest beside bare inserts", "tests/benchmarks/bench_ingest.py", "100000")
         _titled(
             "quality beside the truth",

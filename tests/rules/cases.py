@@ -93,6 +93,10 @@ NO_GLUCOSE_TODAY = (
 )
 SUGAR = [p(hba1c=6.5), p(fasting_glucose=126), p("prediabetes", hba1c=7)]
 NO_SUGAR = [PLAIN, p(hba1c=6.4, fasting_glucose=125), p("type_2_diabetes", hba1c=9)]
+BELOW_54 = (
+    [p(glucose=53), p(glucose=(53, DAY))],
+    [PLAIN, p(glucose=54), p(glucose=(53, DAY + 1))],
+)
 BELOW_70 = (
     [p(glucose=69), p(glucose=(69, DAY))],
     [
@@ -150,10 +154,7 @@ ALERTS: Cases = {
         [p("pregnancy", systolic_bp=140), p("pregnancy", diastolic_bp=90)],
         [p(systolic_bp=140), p("pregnancy", systolic_bp=139, diastolic_bp=89), p("pregnancy")],
     ),
-    "glucose_very_low": (
-        [p(glucose=53), p(glucose=(53, DAY))],
-        [PLAIN, p(glucose=54), p(glucose=(53, DAY + 1))],
-    ),
+    "glucose_very_low": BELOW_54,
     "glucose_low": (
         [p(glucose=69), p(glucose=54), p(glucose=(53, DAY + 1)), p(glucose=(69, 90 * DAY))],
         [PLAIN, p(glucose=70), p(glucose=53), p(glucose=(53, DAY)), p(glucose=(69, 91 * DAY))],
@@ -262,6 +263,7 @@ EXERCISE: Cases = {
         ],
     ),
     "glucose_low_exercise": BELOW_70,
+    "glucose_very_low_exercise": BELOW_54,
     "insulin_glucose_unknown_vigorous": NO_GLUCOSE_TODAY,
     "ketones_exercise": (
         [p(blood_ketones=1.5), p(blood_ketones=(1.5, DAY))],
@@ -488,8 +490,8 @@ SCREENING: Cases = {
 
 CAUTIONS: Cases = {
     "unwell_light": (
-        [*CRISIS, *OXYGEN, *PULSE, *BREATHING, *TEMPERATURE, *SYMPTOMS],
-        [*NO_CRISIS, *NO_OXYGEN, *NO_PULSE, *NO_BREATHING, *NO_TEMPERATURE],
+        [*PULSE, *BREATHING, *TEMPERATURE, *SYMPTOMS],
+        [*NO_PULSE, *NO_BREATHING, *NO_TEMPERATURE, *CRISIS, *OXYGEN],
     ),
     "known_disease_inactive": (NOT_ACTIVE, ACTIVE_OR_CLEARED),
     "restricted_eating_exercise": (THIN, NOT_THIN),

@@ -182,11 +182,11 @@ def test_log_names_rule_version_and_the_reading_that_counted() -> None:
     logged = _logged(guard, decisions, records, 0)
     hit = logged["do-moderate_exercise"]
     diastolic = int(np.flatnonzero(records.observations.value == 112)[0])
-    assert hit == ("withhold", "pressure_unsafe", 1, f"o{diastolic}", None)
+    assert hit == ("withhold", "pressure_unsafe", 2, f"o{diastolic}", None)
     decided = int(decisions.rule[0, one_action_a_tag().index["do-moderate_exercise"]])
     assert guard.readings_seen(decisions, 0, decided) == (diastolic,)
     assert logged["do-fasting"][1:4] == ("unknown_weight", 1, None)
-    assert "do-light_exercise" not in logged
+    assert "do-untagged" not in logged
 
 
 def test_log_of_one_of_many_is_that_of_one_alone() -> None:

@@ -112,6 +112,23 @@ def test_a_spike_needs_two_readings_that_agree_and_little_time() -> None:
     assert not withheld(series("body_mass_index", *more_than_a_fifth, (18.4, 10)), "weight_loss")
 
 
+def test_of_two_readings_of_one_instant_neither_is_the_later() -> None:
+    assert "glucose_very_low" in alerts(series("glucose", (53, 1), (55, 1)))
+    assert "glucose_very_low" not in alerts(series("glucose", (53, 2), (55, 1)))
+    assert "glucose_very_high" in alerts(series("glucose", (349, 1), (350, 1)))
+
+
+def test_disputed_weight_and_height_are_combined_to_the_strictest() -> None:
+    """60.5 kg at 184 cm is underweight, whatever else was read in the same hour."""
+    weights = tuple(
+        ("body_weight", kg, hours) for kg, hours in ((60.5, 1), (60.5, 0.9), (68.5, 0.5))
+    )
+    heights = tuple(("body_height", cm, hours) for cm, hours in ((170, 1), (170, 0.9), (184, 0.5)))
+    assert withheld(Person(readings=(*weights, *heights)), "weight_loss")
+    assert withheld(Person(readings=(*weights, heights[-1])), "weight_loss")
+    assert not withheld(Person(readings=(*weights, heights[0])), "weight_loss")
+
+
 def test_vital_signs_have_no_spikes() -> None:
     steady = [(120.0, 5000.0), (121.0, 3000.0)]
     assert "pressure_crisis" in alerts(series("systolic_bp", *steady, (230, 10)))
