@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BENCH ?=
 
-.PHONY: help demo test check bench bench-quality serve lock clean
+.PHONY: help demo test check bench bench-fit bench-quality serve lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(VENV)/.dev  ## Lint, format, types, layers, rules, catalogue, documents
 
 bench: $(VENV)/.dev  ## Measure speed and quality beside their floors
 	@$(BIN)/python -m tests.benchmarks
+
+bench-fit: $(VENV)/.dev  ## Measure how long a training on a million interactions takes
+	@$(BIN)/python -m tests.benchmarks.bench_fit $(BENCH)
 
 bench-quality: $(VENV)/.bench  ## Compare the model with the field's others, which this installs
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_peers $(BENCH)

@@ -36,10 +36,8 @@ class Assessment:
     decisions
         The guardrails' verdicts, rules and alerts.
     view
-        What the scores were worked out from, to explain them; only kept for one person.
-    errors
-        Standard error of the log-odds, shape [n_users, n_actions]; only for several people at
-        once, see ``Assessor.standard_error``.
+        What the scores were worked out from, to explain them and for their errors; only kept for
+        as many people as ``HybridModel.at_once``.
     """
 
     parts: FloatArray
@@ -49,7 +47,6 @@ class Assessment:
     needs: FloatArray
     decisions: Decisions
     view: View | None = None
-    errors: FloatArray | None = None
 
     def score(self, objective: Objective) -> FloatArray:
         """What a list is ordered by, shape [n_users, n_actions], 0 to 1."""
@@ -97,12 +94,9 @@ class Assessor:
 
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:
         """Assess every action for every user of ``records`` as of an instant."""
-        view = self.model.view(records, as_of) if len(records.users) == 1 else None
-        errors: FloatArray | None = None
-        if view:
-            parts = self.model.score_view(view)
-        else:
-            parts, errors = self.model.score_with_error(records, as_of)
+        few = len(records.users) <= self.model.at_once
+        view = self.model.view(records, as_of) if few else None
+        parts = self.model.score_view(view) if view else self.model.score(records, as_of)
         readings = self.benefits.readings(records.observations, len(records.users), as_of)
         needs = self.benefits.needs(readings)
         return Assessment(
@@ -113,20 +107,25 @@ class Assessor:
             needs=needs,
             decisions=self.guard.decide(records, as_of, audience),
             view=view,
-            errors=errors,
         )
 
     def standard_error(self, assessment: Assessment, actions: IntArray | None = None) -> FloatArray:
         """Standard error of the log-odds of the asked actions (all if None).
 
-        A live answer asks for what it shows only.
+        Answers and the nightly picture ask for what they show only: with many actions and factors
+        the errors of all would cost more than the scores.
+
+        Parameters
+        ----------
+        assessment
+            Of at most ``HybridModel.at_once`` people.
+        actions
+            The same of all people, shape [n_asked], or others of each, [n_users, n_asked].
 
         Returns
         -------
         array of shape [n_users, n_asked]
             NaN throughout if the run is from before standard errors were kept.
         """
-        if assessment.view is not None:
-            return self.model.standard_error(assessment.view, actions)
-        assert assessment.errors is not None  # several people were assessed
-        return assessment.errors if actions is None else assessment.errors[:, actions]
+        assert assessment.view is not None  # few enough people were assessed
+        return self.model.standard_error(assessment.view, actions)

@@ -17,10 +17,6 @@ from recommender.store.score_rows import ScoreBatch, write_scores
 VERDICTS = np.array([verdict.value for verdict in Verdict], dtype=object)
 
 
-SCORED_AT_ONCE = 1_000_000
-"""Scores worked out in one batch: 2,000 people x 500 actions x 5 parts x 8 bytes is 40 MB."""
-
-
 def score_everyone(
     engine: Engine,
     run_id: str,
@@ -32,7 +28,7 @@ def score_everyone(
 ) -> None:
     """Write the nightly picture in batches; nobody sees it before the run is published."""
     total = len(records.users)
-    step = max(1, SCORED_AT_ONCE // max(len(assessor.catalogue), 1))
+    step = assessor.model.at_once
     for start in range(0, total, step):
         stop = min(start + step, total)
         some = take_users(records, start, stop)
@@ -72,7 +68,7 @@ def nightly_scores(assessor: Assessor, records: Records, as_of: float, keep: int
         parts=assessment.parts[user, action],
         verdict=VERDICTS[verdict],
         rule_id=rules[assessment.decisions.rule[user, action]],
-        standard_error=assessor.standard_error(assessment)[user, action],
+        standard_error=assessor.standard_error(assessment, best)[user, rank],
         withheld=_withheld(assessor, assessment, records),
     )
 

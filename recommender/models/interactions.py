@@ -24,13 +24,16 @@ from recommender.models.positives_base import (
     log_popularity,
     no_leanings,
     popularity_by_description,
+    popularity_variance,
 )
 from recommender.models.positives_calibration import Calibration, calibrate, sample_rows
 from recommender.models.positives_figures import figures_of, scores_of
 from recommender.models.positives_hold_out import HeldOut, hold_out
 from recommender.models.positives_search import ITERATIONS, STARTS, Chosen, Recipe, choose
+from recommender.models.positives_spread import on_log_odds, ridge_spread
 from recommender.models.positives_tastes import fit_tastes, new_action_factors
 from recommender.models.prepared import Frame, idle_days
+from recommender.models.ridge_spread import RidgeSpread
 from recommender.outcomes import DelayCurve
 
 Tell = Callable[[str, float], None]
@@ -113,16 +116,24 @@ def _assembled(
     base = recipe.leaning * leanings.coefficients
     base[:, 0] += popularity
     general = recipe.leaning * leanings.general
-    general[0, :-1] += popularity_by_description(popularity, frame.described)
+    by_description = popularity_by_description(popularity, frame.described)
+    general[0, :-1] += by_description
+    known = recipe.leaning**2 * leanings.variance
+    known[:, 0] += popularity_variance(records, n_actions, recipe.half_life_days)
+    new = recipe.leaning**2 * leanings.prior
+    new[:, 0] += np.mean((popularity - frame.described @ by_description) ** 2)
     rate = _weekly_rate(records, n_actions, as_of)
     rank = tastes.actions.shape[1]
+    factor_general = new_action_factors(frame, tastes)
+    described = frame.described @ factor_general.T
+    spread = ridge_spread(tastes, described, records, pairs, (known, new))
     return Parameters(
         space=frame.space,
         action_space=frame.action_space,
         coefficients=np.pad(recipe.base * base, ((0, 0), (0, n_behaviour))),
         general=np.pad(recipe.base * general, ((0, n_behaviour), (0, 0))),
         factors=ActionFactors(tastes.actions, np.zeros((n_actions, 0)), np.ones(rank)),
-        factor_general=new_action_factors(frame, tastes),
+        factor_general=factor_general,
         factor_variance=1.0,
         domains=frame.domains,
         domain=frame.domain,
@@ -131,6 +142,7 @@ def _assembled(
         trust=Trust(factor=recipe.factor),
         confidence=tastes.confidence,
         idle_days=idle_days(records, as_of),
+        spread=spread.trusted(recipe.base),
     )
 
 
@@ -163,8 +175,8 @@ def _by_rate(model: Parameters) -> Calibration:
 
 def _on_log_odds(model: Parameters, calibration: Calibration) -> Parameters:
     """Scale every part and add what behaviour says; sums stay exact."""
-    n = 1 + model.n_features
-    coefficients, general = (calibration.slope * of for of in (model.coefficients, model.general))
+    n, slope = 1 + model.n_features, calibration.slope
+    coefficients, general = (slope * of for of in (model.coefficients, model.general))
     coefficients[:, n:], general[n:] = calibration.deeds, 0.0
     general[n:, 0] = calibration.deeds
     coefficients[:, 0] += calibration.constant
@@ -174,7 +186,11 @@ def _on_log_odds(model: Parameters, calibration: Calibration) -> Parameters:
         factor=calibration.slope * model.trust.factor,
         shift=calibration.constant,
     )
-    return replace(model, coefficients=coefficients, general=general, trust=trust)
+    spread = model.spread
+    if isinstance(spread, RidgeSpread):
+        tastes = calibration.slope * model.trust.factor
+        spread = on_log_odds(spread.trusted(slope), model.factors.mean, tastes)
+    return replace(model, coefficients=coefficients, general=general, trust=trust, spread=spread)
 
 
 def _described(recipe: Recipe, chosen: Chosen | None, held: HeldOut | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from recommender.features.space import FeatureSpace, snapshot_days
 from recommender.models.feature_model import prior_mean
 from recommender.models.fold_in import ActionFactors
 from recommender.models.positives import Confidence
+from recommender.models.ridge_spread import RidgeSpread
 from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
@@ -79,7 +80,7 @@ class Parameters:
     trust: Trust = Trust()
     confidence: Confidence | None = None
     idle_days: int = 0
-    spread: Spread | None = None
+    spread: Spread | RidgeSpread | None = None
 
     @cached_property
     def snapshots(self) -> FloatArray:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.dataset import FloatArray, Records
+from recommender.dataset import AnyIntArray, FloatArray, Records
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
 from recommender.features.space import user_matrix
 from recommender.models.factors import described_by
 from recommender.models.feature_model import fit_pooled
 from recommender.models.opportunities import sampled_opportunities
 from recommender.models.prepared import Frame, feature_rows
+from recommender.models.spread import coefficient_prior
 
 NEVER = 0.0
 """Half-life that stands for popularity that does not fade."""
@@ -36,10 +37,15 @@ class Leanings:
         Shape [n_actions, 1 + n_features].
     general
         What descriptions say of them, shape [1 + n_features, n_z + 1].
+    variance, prior
+        Posterior variance of the coefficients, and the variance of new actions' around what
+        descriptions say, shape [2, 1 + n_features]; see ``spread.Spread``.
     """
 
     coefficients: FloatArray
     general: FloatArray
+    variance: FloatArray
+    prior: FloatArray
 
     def scores(self, vectors: FloatArray) -> FloatArray:
         """Shape [n_users, n_actions]."""
@@ -48,13 +54,26 @@ class Leanings:
 
 def log_popularity(records: Records, n_actions: int, half_life_days: float) -> FloatArray:
     """Logarithm of how often each action was completed, counted back from the last event."""
+    action, weight = _completions(records, half_life_days)
+    return np.asarray(np.log(np.bincount(action, weight, n_actions) + _SMOOTHING))
+
+
+def popularity_variance(records: Records, n_actions: int, half_life_days: float) -> FloatArray:
+    """Variance of ``log_popularity``, were completions drawn by chance (Poisson)."""
+    action, weight = _completions(records, half_life_days)
+    total = np.bincount(action, weight, n_actions) + _SMOOTHING
+    return np.asarray((np.bincount(action, weight**2, n_actions) + _SMOOTHING) / total**2)
+
+
+def _completions(records: Records, half_life_days: float) -> tuple[AnyIntArray, FloatArray]:
+    """Action and weight of every completion."""
     events = records.events
     done = events.kind == EVENT_CODES["complete"]
     weight = np.ones(int(done.sum()))
     if half_life_days != NEVER and len(weight):
         age = (events.at[done].max() - events.at[done]) / SECONDS_PER_DAY
         weight = 0.5 ** (age / half_life_days)
-    return np.asarray(np.log(np.bincount(events.action[done], weight, n_actions) + _SMOOTHING))
+    return events.action[done], weight
 
 
 def popularity_by_description(popularity: FloatArray, described: FloatArray) -> FloatArray:
@@ -69,7 +88,8 @@ def no_leanings(frame: Frame) -> Leanings:
     """All coefficients 0."""
     n = 1 + len(frame.space.keep)
     n_actions, n_z = frame.described.shape
-    return Leanings(np.zeros((n_actions, n)), np.zeros((n, n_z + 1)))
+    zeros = np.zeros((n_actions, n))
+    return Leanings(zeros, np.zeros((n, n_z + 1)), zeros, np.zeros((2, n)))
 
 
 def fit_leanings(frame: Frame, records: Records, as_of: float, seed: int) -> Leanings:
@@ -88,7 +108,8 @@ def fit_leanings(frame: Frame, records: Records, as_of: float, seed: int) -> Lea
     middle = float(mean[:, 0].mean())
     mean[:, 0] -= middle
     general[0, 0] -= middle
-    return Leanings(mean, general)
+    variance = np.diagonal(pooled.covariance, axis1=1, axis2=2).astype(np.float64)
+    return Leanings(mean, general, variance, coefficient_prior(pooled, layout))
 
 
 def vectors_at(frame: Frame, records: Records, at: float) -> FloatArray:

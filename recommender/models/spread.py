@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.models.feature_model import Layout, Pooled
-from recommender.models.fold_in import Packing
+from recommender.models.fold_in import Packing, UserFactors
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,29 @@ class Spread:
         """Follow coefficients that were multiplied by ``scale``, shape [1 + n_features]."""
         return replace(self, coefficients=self.coefficients * scale**2, prior=self.prior * scale**2)
 
+    def taste_variance(
+        self, users: UserFactors, factors: FloatArray, actions: IntArray | slice
+    ) -> FloatArray:
+        """Variance of the inner products of users' and actions' factors.
+
+        Parameters
+        ----------
+        factors
+            Means of all actions' factors.
+        actions
+            Which are asked about, the same of all users, shape [n_asked], or others of each,
+            [n_users, n_asked].
+
+        Returns
+        -------
+        array of shape [n_users, n_asked]
+        """
+        packing = Packing.of(factors.shape[1])
+        moments = packing.moments(users.mean, users.covariance) * packing.times
+        square = products(moments, self.tastes[actions])
+        mean = products(users.mean, factors[actions])
+        return np.asarray(np.maximum(square - mean**2, 0.0))
+
     def aligned(self, place: IntArray, own: BoolArray, factors: FloatArray) -> Spread:
         """Follow other actions.
 
@@ -57,13 +80,18 @@ class Spread:
             Mean factors of each, the constant one last.
         """
         known = (place >= 0)[:, None]
-        guess = np.where(own[:, : self.prior.shape[1]], self.prior[1], self.prior[0])
+        guess = for_new_actions(self.prior, own)
         taste = np.diag(np.append(self.taste_prior, 0.0))
         return replace(
             self,
             coefficients=np.where(known, self.coefficients[place], guess),
             tastes=np.where(known, self.tastes[place], _moments(factors, taste)),
         )
+
+
+def for_new_actions(prior: FloatArray, own: BoolArray) -> FloatArray:
+    """Variances of coefficients by ``Spread.prior``; ``own`` as for ``Spread.aligned``."""
+    return np.asarray(np.where(own[:, : prior.shape[1]], prior[1], prior[0]))
 
 
 def spread_of(
@@ -89,7 +117,7 @@ def spread_of(
     return Spread(
         np.diagonal(features.covariance, axis1=1, axis2=2).astype(np.float64),
         _moments(mean, _at_most(covariance, prior)),
-        _coefficient_prior(features, layout),
+        coefficient_prior(features, layout),
         prior,
     )
 
@@ -118,7 +146,8 @@ def _at_most(covariance: FloatArray, prior: FloatArray) -> FloatArray:
     return np.asarray(covariance * scale[:, :, None] * scale[:, None, :])
 
 
-def _coefficient_prior(features: Pooled, layout: Layout) -> FloatArray:
+def coefficient_prior(features: Pooled, layout: Layout) -> FloatArray:
+    """``Spread.prior`` of a feature model."""
     of_each = features.variance[layout.group]
     usual = features.variance[: of_each.shape[1]]
     targeting = layout.own_target.argmax(axis=0)
@@ -129,3 +158,10 @@ def _coefficient_prior(features: Pooled, layout: Layout) -> FloatArray:
 def _moments(mean: FloatArray, covariance: FloatArray) -> FloatArray:
     n = mean.shape[1]
     return Packing.of(n).moments(mean, np.broadcast_to(covariance, (len(mean), n, n)))
+
+
+def products(users: FloatArray, actions: FloatArray) -> FloatArray:
+    """Inner products, shape [n_users, n_asked]; ``actions`` of all users or of each."""
+    if actions.ndim == 2:
+        return np.asarray(users @ actions.T)
+    return np.asarray((actions @ users[:, :, None])[:, :, 0])

@@ -18,6 +18,7 @@ from recommender.features.space import FeatureSpace
 from recommender.models.fold_in import ActionFactors
 from recommender.models.parameters import Parameters, Trust, coefficient_names
 from recommender.models.positives import Confidence
+from recommender.models.ridge_spread import RidgeSpread
 from recommender.models.spread import Spread
 from recommender.outcomes import DelayCurve
 
@@ -79,10 +80,10 @@ def arrays(model: Parameters) -> Arrays:
     }
 
 
-def _spread_arrays(spread: Spread | None) -> Arrays:
+def _spread_arrays(spread: Spread | RidgeSpread | None) -> Arrays:
     if spread is None:
         return {}
-    return {f"spread_{field.name}": getattr(spread, field.name) for field in fields(Spread)}
+    return {f"spread_{f.name}": np.asarray(getattr(spread, f.name)) for f in fields(spread)}
 
 
 def restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catalogue]:
@@ -122,16 +123,20 @@ def _restored(manifest: Mapping[str, Any], a: Arrays) -> tuple[Parameters, Catal
             trust=Trust(**manifest["trust"]),
             confidence=_confidence(manifest, a),
             idle_days=int(manifest.get("idle_days", 0)),
-            spread=_spread(a),
+            spread=_spread(a, positives_only=manifest["positives_only"]),
         ),
         catalogue,
     )
 
 
-def _spread(a: Arrays) -> Spread | None:
+def _spread(a: Arrays, *, positives_only: bool) -> Spread | RidgeSpread | None:
     if "spread_coefficients" not in a:
         return None  # a run from before standard errors were kept
-    return Spread(*(a[f"spread_{field.name}"] for field in fields(Spread)))
+    if not positives_only:
+        return Spread(*(a[f"spread_{field.name}"] for field in fields(Spread)))
+    found = {field.name: a[f"spread_{field.name}"] for field in fields(RidgeSpread)}
+    numbers = {name: found[name].item() for name in ("taste_prior", "noise")}
+    return RidgeSpread(**(found | numbers))
 
 
 def _numbers_of(confidence: Confidence | None) -> dict[str, float] | None:

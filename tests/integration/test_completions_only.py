@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from recommender.columns import PART_COLUMNS
+from recommender.domain import Exploration
 from recommender.knowledge import load_knowledge
 from recommender.published import Published
 from recommender.recommend import Ask, rank_for, recommend_for
@@ -69,9 +70,28 @@ def test_nightly_scores_are_the_live_ones(url: str) -> None:
                 assert row["p_complete"] == pytest.approx(one.p_complete, abs=1e-6)
                 parts = [float(row[name]) for name in PART_COLUMNS]
                 assert parts == pytest.approx(list(one.parts), abs=1e-6)
+                assert row["standard_error"] == pytest.approx(one.standard_error, abs=1e-6)
                 p = float(row["p_complete"])
                 assert math.log(p / (1 - p)) == pytest.approx(sum(parts), abs=1e-6)
     engine.dispose()
+
+
+def test_answers_are_varied_by_how_unsure_they_are(url: str) -> None:
+    known = load_knowledge()
+    engine = connect(url)
+    published = Published(engine, known.rules, known.metrics)
+    answers = {}
+    for kind in (Exploration.EPSILON, Exploration.THOMPSON):
+        chance = Settings(exploration=kind, exploration_rate=0.1)
+        answers[kind] = recommend_for(published, "u0000001", Ask(limit=5), chance)
+    engine.dispose()
+    even, likely = (
+        {item.propensity for item in answers[kind].items}
+        for kind in (Exploration.EPSILON, Exploration.THOMPSON)
+    )
+    assert len(even) <= 2
+    assert len(likely) > 2
+    assert all(item.standard_error for kind in answers for item in answers[kind].items)
 
 
 def test_reasons_name_what_was_done_before(url: str) -> None:

@@ -12,7 +12,7 @@ from recommender.domain import Catalogue
 from recommender.models import hybrid
 from recommender.models.artifact import pack, unpack
 from recommender.models.fold_in import Packing
-from recommender.models.hybrid import HybridModel
+from recommender.models.hybrid import HybridModel, ModelSettings
 from tests.benchmarks.cohorts import Cohort, Variant, cohort
 
 WORLD = Variant(users=600, actions=30, level=0.4)
@@ -153,7 +153,10 @@ def test_errors_shrink_with_trust(trained: HybridModel, world: Cohort, records: 
 
 def test_logs_without_impressions_have_errors_too() -> None:
     silent = cohort(replace(WORLD, users=150, actions=15, impressions_logged=False), 5)
-    model = hybrid.fit(silent.records, silent.catalogue, silent.metrics, silent.as_of)
+    quick = ModelSettings(search_seconds=0.5)
+    model = hybrid.fit(
+        silent.records, silent.catalogue, silent.metrics, silent.as_of, settings=quick
+    )
     errors = model.score_with_error(silent.records, silent.as_of)[1]
     assert np.isfinite(errors).all()
     assert (errors > 0).all()
