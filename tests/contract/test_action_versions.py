@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, bindparam, text
 from store_rows import METRICS, NOW, ago, seed
-from test_store_write import Ask, answer
+from test_store_write import APP, Ask, answer
 
 from recommender.curate import compare_file, find_action, retire_action, versions_of
 from recommender.errors import ConflictError, NotFoundError
@@ -99,7 +99,7 @@ def test_what_was_shown_still_shows_as_it_was(engine: Engine) -> None:
 
     def shown(request_id: str, seen: int | None) -> None:
         with direct(engine) as store:
-            log_request(store, answer(request_id, "ann"), Ask(), "[]", seen)
+            log_request(store, answer(request_id, "ann"), Ask(), "[]", APP, seen)
 
     shown("a0", 0)  # the catalogue was written past the product: no version yet
     send(engine, WALK)
@@ -123,7 +123,7 @@ def test_what_was_shown_still_shows_as_it_was(engine: Engine) -> None:
 def test_an_action_without_versions_shows_as_it_is(engine: Engine) -> None:
     seed(engine)
     with direct(engine) as store:
-        log_request(store, answer("q", "ann"), Ask(as_of=ago(days=1)), "[]", 0)
+        log_request(store, answer("q", "ann"), Ask(as_of=ago(days=1)), "[]", APP, 0)
     with reading(engine) as connection:
         row = connection.execute(text("SELECT * FROM served_recommendations")).one()
     assert (row.title, row.domain, row.action_version) == ("Walk", "activity", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -112,12 +113,13 @@ def _tables_with_a_user(engine: Engine) -> list[str]:
 
 
 def _rows_naming(engine: Engine, user_id: str) -> dict[str, int]:
-    """Rows that hold the id anywhere in their text, by table."""
+    """Rows that name the id anywhere in their text, by table."""
     counts = {}
     with reading(engine) as conn:
         for name in _tables_with_a_user(engine):
             rows = conn.execute(text(f"SELECT * FROM {name}")).all()
-            counts[name] = sum(user_id in str(tuple(row)) for row in rows)
+            # As a word: a hash may hold the letters by chance.
+            counts[name] = sum(bool(re.search(rf"\b{user_id}\b", str(tuple(row)))) for row in rows)
     return counts
 
 
