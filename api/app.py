@@ -18,17 +18,18 @@ from recommender.knowledge import load_knowledge
 from recommender.published import Published
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
-from recommender.store.engine import Engine, connect
+from recommender.store.engine import Engine, Patience, connect
 
 from . import errors
 from .access import TRUST_SECONDS, Gatekeeper
 from .deps import State
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
-from .frame import Frame
 from .logs import start_log
 from .present import Present
+from .rate import RateLimit
 from .routes import actions, alerts, recommendations, records, runs, status, users
+from .surround import surround
 from .telemetry import Telemetry
 from .tokens import tokens_of
 from .tracing import Tracing, tracer_of_environment
@@ -61,7 +62,8 @@ def create_app(
         If the database can't be reached.
     """
     settings = settings or Settings()
-    state = _state(settings, engine or connect(settings.database_url), keyless, trust_seconds)
+    engine = engine or connect(settings.database_url, _patience(settings))
+    state = _state(settings, engine, keyless, trust_seconds)
     app = FastAPI(
         title="recommender",
         version=__version__,
@@ -72,7 +74,7 @@ def create_app(
         responses=problems(401, 403, 422),
     )
     app.state.recommender = state
-    app.add_middleware(Frame, telemetry=state.telemetry)
+    surround(app, state)
     tracer = tracer_of_environment(os.environ)
     if tracer is not None:
         app.add_middleware(Tracing, tracer=tracer)
@@ -91,6 +93,11 @@ def from_environment() -> FastAPI:
     return create_app(settings, keyless=os.environ.get(KEYLESS) == "1")
 
 
+def _patience(settings: Settings) -> Patience:
+    # Besides the requests that are let in, a few look at the state of the process.
+    return Patience(settings.http_database_seconds, settings.http_concurrency + 4)
+
+
 def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: float) -> State:
     known = load_knowledge(settings)
     published = Published(engine, known.rules, known.metrics, settings.poll_seconds)
@@ -104,6 +111,7 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
             engine, keyless=keyless, trust_seconds=trust_seconds, tokens=tokens_of(settings)
         ),
         telemetry=Telemetry(Present(published)),
+        rate=RateLimit(settings.rate_limit),
     )
 
 

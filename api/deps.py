@@ -23,6 +23,7 @@ from recommender.store.engine import Engine
 from .access import Caller, Gatekeeper
 from .frame import NDJSON_TYPES, content_type
 from .paths import with_slashes
+from .rate import RateLimit
 from .telemetry import Telemetry
 
 RECORD_LIMIT = 10_000
@@ -47,6 +48,7 @@ class State:
     metrics: MetricsList
     gatekeeper: Gatekeeper
     telemetry: Telemetry
+    rate: RateLimit
 
 
 async def state_of(request: Request) -> State:
@@ -89,6 +91,7 @@ def needs(scope: str, *, bound: bool = False) -> Any:
     async def check(request: Request, purpose: Purpose = None) -> Caller:
         state: State = request.app.state.recommender
         caller = await state.gatekeeper.admit(request.headers.get("authorization"))
+        state.rate.count(caller.key_id or caller.subject or caller.user_id or _address(request))
         if not caller.may(scope):
             raise HTTPException(403, f"the key lacks the scope {scope}")
         if caller.user_id is not None and not bound:
@@ -96,6 +99,10 @@ def needs(scope: str, *, bound: bool = False) -> Any:
         return caller if purpose is None else replace(caller, purpose=purpose)
 
     return Depends(check)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _only_their_own(caller: Caller, request: Request) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
+from .describe import describe_all
 from .errors import PROBLEM_JSON
 from .frame import JSON_TYPE, NDJSON_TYPES
 from .schemas import ProblemOut
@@ -13,10 +16,13 @@ _MEANINGS = {
     403: "The key does not allow this.",
     404: "There is no such thing.",
     405: "The method is not offered here.",
+    408: "The body took too long to arrive.",
     409: "That contradicts the state of things.",
+    412: "It has changed since the version given in If-Match.",
     413: "More than a request may carry.",
     415: "A kind of content that is not taken here.",
     422: "Some fields can't be used; each is named.",
+    429: "The key has sent too many requests; Retry-After says when to go on.",
     500: "An unexpected fault.",
     503: "The server can't answer yet; says what to do.",
 }
@@ -34,9 +40,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def with_problem_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the schema that every problem refers to."""
-    schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    """Add the schema that every problem refers to, and what holds for all operations."""
     parts = document.setdefault("components", {}).setdefault("schemas", {})
+    if "ProblemOut" in parts:  # the document is made once and asked for often
+        return document
+    describe_all(document, problems)
+    schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
     parts.update(schema.pop("$defs", {}))
     parts["ProblemOut"] = schema
     return document
@@ -46,7 +55,8 @@ def records_body(kind: str) -> dict[str, Any]:
     """Describe a body that is one record, an array, or one record a line."""
     record = {"type": "object", "additionalProperties": True, "example": EXAMPLES[kind]}
     one_or_many = {"oneOf": [record, {"type": "array", "items": record, "maxItems": 10_000}]}
-    lines = {NDJSON_TYPES[0]: {"schema": {"type": "string"}}}
+    line = orjson.dumps(EXAMPLES[kind]).decode()
+    lines = {NDJSON_TYPES[0]: {"schema": {"type": "string"}, "example": f"{line}\n"}}
     content = {JSON_TYPE: {"schema": one_or_many, "example": [EXAMPLES[kind]]}, **lines}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -116,7 +126,7 @@ ANSWER_EXAMPLE: dict[str, Any] = {
                 {
                     "source": "WHO guidelines on physical activity",
                     "grade": "guideline",
-                    "url": None,
+                    "url": "https://www.who.int/publications/i/item/9789240015128",
                     "date": "2020",
                 }
             ],

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from recommender.errors import (
+    ChangedMeanwhileError,
     ConflictError,
     DataError,
     IdentityProviderError,
@@ -26,11 +27,14 @@ from recommender.errors import (
     StoreError,
 )
 
+from .problems import KINDS, Problem
+
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:recommender:problem:"
 
 TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
     (NotFoundError, 404, "not-found", "There is no such thing"),
+    (ChangedMeanwhileError, 412, "precondition-failed", "It has changed meanwhile"),
     (ConflictError, 409, "conflict", "That contradicts the state of things"),
     (LockHeldError, 409, "lock-held", "Another train is at work"),
     (NoPublishedRunError, 503, "no-published-run", "Nothing is trained yet"),
@@ -55,7 +59,26 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
     422: ("invalid-request", "The request can't be used as it is"),
     500: ("internal", "Something went wrong"),
 }
-"""What the HTTP side decides by itself: status -> type slug, title."""
+"""What the HTTP side decides by its status alone: type slug, title."""
+
+_UNAVAILABLE = "store-unavailable"
+_UNAVAILABLE_WORDS = "the database did not answer or was too busy; try again in a moment"
+_TRY_AGAIN = {"Retry-After": "2"}
+
+
+def known_kinds() -> dict[int, list[tuple[str, str]]]:
+    """Every kind of problem there is: status -> (type, title) of each."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    all_kinds = (
+        *((status, *kind) for status, kind in _BY_STATUS.items()),
+        *((status, slug, title) for _, status, slug, title in TABLE),
+        *KINDS,
+    )
+    for status, slug, title in all_kinds:
+        kind = (TYPE_PREFIX + slug, title)
+        if kind not in found.setdefault(status, []):
+            found[status].append(kind)
+    return found
 
 
 def problem_response(
@@ -97,6 +120,9 @@ def problem_response(
 def from_error(error: RecommenderError) -> Response:
     """The problem for one of the product's own errors."""
     status, slug, title = described(error)
+    if slug == _UNAVAILABLE:
+        # Its own words name the database's host and user, which are not for whoever sends requests.
+        return problem_response(status, _UNAVAILABLE_WORDS, kind=(slug, title), headers=_TRY_AGAIN)
     return problem_response(status, str(error), kind=(slug, title))
 
 
@@ -105,6 +131,12 @@ def described(error: RecommenderError) -> tuple[int, str, str]:
     return next(
         (status, slug, title) for known, status, slug, title in TABLE if isinstance(error, known)
     )
+
+
+def from_http(error: HTTPException) -> Response:
+    """The problem for what the HTTP side refuses."""
+    kind = error.kind if isinstance(error, Problem) else None
+    return problem_response(error.status_code, str(error.detail), kind=kind, headers=error.headers)
 
 
 def install(app: FastAPI) -> None:
@@ -123,7 +155,7 @@ async def _on_own(request: Request, error: Exception) -> Response:
 
 async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem_response(error.status_code, str(error.detail), headers=error.headers)
+    return from_http(error)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:

@@ -8,10 +8,13 @@ import time
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import problem_response
+from recommender.errors import RecommenderError, StoreError
+
+from .errors import described, from_error, from_http, problem_response
 from .logs import CONTEXT, Entry, fault
 from .paths import keep_slashes
 from .telemetry import Telemetry, shown_method
@@ -48,11 +51,16 @@ class Frame:
         self._telemetry.in_flight.inc()
         try:
             await (_refusal(scope) or self._app)(scope, _limited(receive), answer.send)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
         except Exception as error:
-            _LOG.error(Entry(request_id=answer.request_id, **fault(error)))
+            problem = _problem(error)
+            if isinstance(error, StoreError):
+                self._telemetry.database_failed(described(error)[1])
+            if problem.status_code == 500:
+                _LOG.error(Entry(request_id=answer.request_id, **fault(error)))
             if answer.status is None:
-                apology = problem_response(500, "an unexpected fault; it was logged")
-                await apology(scope, receive, answer.send)
+                await problem(scope, receive, answer.send)
         finally:
             self._telemetry.in_flight.dec()
             self._note(scope, answer, time.perf_counter() - started)
@@ -126,3 +134,12 @@ def _limited(receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def _problem(error: Exception) -> Response:
+    """What is raised before or after a route has no handler of the application's."""
+    if isinstance(error, HTTPException):
+        return from_http(error)
+    if isinstance(error, RecommenderError):
+        return from_error(error)
+    return problem_response(500, "an unexpected fault; it was logged")

@@ -336,9 +336,10 @@ class RunOut(_Out):
 
 
 class RunsOut(_Out):
-    """All runs, newest first."""
+    """One page of the runs, newest first; give ``next`` as ``after`` to go on, null at the end."""
 
     items: list[RunOut]
+    next: str | None
 
 
 class FigureOut(_Out):

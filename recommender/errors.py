@@ -19,6 +19,7 @@ nothing else decides how an error is shown.
     ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
     ├── ConflictError            the request contradicts the state of things
+    │   └── ChangedMeanwhileError  what was to be changed is no longer as the sender knew it
     ├── NoPublishedRunError      nothing has been trained yet
     └── NothingToLearnError      the records hold nothing a model could learn from
 """
@@ -101,6 +102,10 @@ class NotFoundError(RecommenderError):
 
 class ConflictError(RecommenderError):
     """The request contradicts the state of things."""
+
+
+class ChangedMeanwhileError(ConflictError):
+    """What was to be changed is no longer as the sender knew it."""
 
 
 class NoPublishedRunError(RecommenderError):

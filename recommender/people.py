@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from recommender.alerts import StoredAlert, every_alert, raise_today
 from recommender.domain import Audience, MetricsList, User
-from recommender.errors import NotFoundError
+from recommender.errors import ChangedMeanwhileError, NotFoundError
 from recommender.guardrails.check import Guard
 from recommender.store.access import Asker as Asker
 from recommender.store.access import erasures_of, log_access
@@ -29,13 +29,39 @@ def read_profile(engine: Engine, user_id: str, asker: Asker) -> User:
     return user
 
 
-def change_profile(engine: Engine, user_id: str, changes: Mapping[str, Any], asker: Asker) -> User:
-    """Change the given fields and return the profile; NotFoundError if the person is unknown."""
+def change_profile(
+    engine: Engine,
+    user_id: str,
+    changes: Mapping[str, Any],
+    asker: Asker,
+    still_known: Callable[[User], bool] | None = None,
+) -> User:
+    """Change the given fields and return the profile.
+
+    Parameters
+    ----------
+    still_known
+        Tells whether the profile is as the sender knows it; None if that does not matter.
+
+    Raises
+    ------
+    NotFoundError
+        The person is unknown.
+    ChangedMeanwhileError
+        The profile is no longer as the sender knows it.
+    """
     now = datetime.now(UTC)
     with writing(engine) as connection:
+        if still_known is not None:
+            _require(still_known, load_user(connection, user_id, for_change=True))
         user = update_user(connection, user_id, changes, now)
         log_access(connection, now, asker, "update", "profile", user_id)
     return user
+
+
+def _require(still_known: Callable[[User], bool], user: User | None) -> None:
+    if user is not None and not still_known(user):
+        raise ChangedMeanwhileError("the profile has changed since it was read; read it again")
 
 
 def read_alerts(

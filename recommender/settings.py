@@ -152,7 +152,42 @@ class LogSettings(BaseSettings):
     )
 
 
-class Settings(GateLimits, Retention, TokenSettings, LogSettings):
+class HttpSettings(BaseSettings):
+    """What a server's worker does at once, waits for, and lets through."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
+
+    rate_limit: Annotated[str, Field(pattern=r"^$|^[1-9]\d{0,8}/(second|minute|hour|day)$")] = (
+        Field(default="", description="Requests of a key to a worker: 600/minute; empty = any.")
+    )
+    http_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=16, description="Requests that a worker handles at once."
+    )
+    ingest_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4, description="Of these, batches of records."
+    )
+    http_queue: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=256, description="Further requests that wait for a place; more are sent away."
+    )
+    http_queue_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=2.0, description="How long a request waits for a place, seconds."
+    )
+    http_body_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=30.0, description="How long a body may take to arrive, seconds."
+    )
+    http_database_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=5.0,
+        description="How long a request waits for a lock or a connection of the database, seconds; "
+        "a statement may take four times that.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Web origins whose pages may call, such as https://app.example.org, "
+        "separated by commas; empty = none.",
+    )
+
+
+class Settings(GateLimits, Retention, TokenSettings, LogSettings, HttpSettings):
     """Everything an operator may set; each has a sane default and a range that is checked."""
 
     model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")

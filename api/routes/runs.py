@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
 
 from recommender.documents import run_document
@@ -19,7 +19,7 @@ from ..deps import USER_ID_PATTERN, App, needs
 from ..docs import problems
 from ..frame import JSON_TYPE
 from ..rendering import as_json
-from ..schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut
+from ..schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut, Word
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=problems(503))
 
@@ -32,10 +32,16 @@ RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTER
 
 
 @router.get("", response_model=RunsOut, dependencies=[needs("read")])
-def get_runs(state: App) -> dict[str, Any]:
+def get_runs(
+    state: App,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[Word | None, Query(description="``next`` of the page before.")] = None,
+) -> dict[str, Any]:
     """List the runs, newest first."""
     with reading(state.engine) as connection:
-        return {"items": [asdict(run) for run in list_runs(connection)]}
+        found = list_runs(connection, after, limit + 1)
+    page = [asdict(run) for run in found[:limit]]
+    return {"items": page, "next": page[-1]["run_id"] if len(found) > limit else None}
 
 
 @router.get(

@@ -25,6 +25,7 @@ from ..docs import problems
 from ..frame import JSON_TYPE
 from ..rendering import as_json
 from ..schemas import ErasedOut, UserOut, UserPatch
+from ..versions import IfMatch, still_known, versioned
 
 router = APIRouter(
     prefix="/v1/users/{user_id}",
@@ -38,17 +39,26 @@ Writer = Annotated[Caller, needs("write")]
 
 
 @router.get("", response_model=UserOut)
-def get_user(state: App, caller: Reader, user_id: UserId) -> dict[str, Any]:
-    """Read a person's profile."""
-    return user_document(read_profile(state.engine, user_id, caller.asker))
+def get_user(state: App, caller: Reader, user_id: UserId, answer: Response) -> dict[str, Any]:
+    """Read a person's profile; ``ETag`` is its version."""
+    return versioned(user_document(read_profile(state.engine, user_id, caller.asker)), answer)
 
 
-@router.patch("", response_model=UserOut, responses=problems(413, 415))
-def patch_user(state: App, caller: Writer, user_id: UserId, patch: UserPatch) -> dict[str, Any]:
+@router.patch("", response_model=UserOut, responses=problems(412, 413, 415))
+def patch_user(
+    state: App,
+    caller: Writer,
+    user_id: UserId,
+    patch: UserPatch,
+    answer: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
     """Change the given fields of a profile; attributes are merged."""
     if patch.birth_date is not None and patch.birth_date > datetime.now(UTC).date():
         raise HTTPException(422, "birth_date must not be in the future")
-    return user_document(change_profile(state.engine, user_id, patch.given(), caller.asker))
+    known = still_known(if_match, user_document)
+    user = change_profile(state.engine, user_id, patch.given(), caller.asker, known)
+    return versioned(user_document(user), answer)
 
 
 @router.delete("", response_model=ErasedOut)

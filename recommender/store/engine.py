@@ -11,6 +11,7 @@ import selectors
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,8 +20,11 @@ from sqlalchemy import Engine as Engine
 from sqlalchemy import StaticPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from recommender.errors import NotMigratedError, SettingsError, StoreError
+from recommender.store.patience import Patience as Patience
+from recommender.store.patience import pool_options, timeout_options
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
@@ -37,7 +41,7 @@ _POSTGRESQL_BAD_VALUE = "22"
 """Class of errors whose words quote the value."""
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, patience: Patience | None = None) -> Engine:
     """Open a database and make sure that it answers.
 
     Parameters
@@ -45,6 +49,8 @@ def connect(url: str) -> Engine:
     url
         ``sqlite:///file.db``, ``sqlite://`` (in memory), ``postgresql://…`` or
         ``postgresql+psycopg://…``.
+    patience
+        None for work that may take as long as it takes, such as a training.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def connect(url: str) -> Engine:
         The database can't be reached.
     """
     parsed = _parse(url)
-    engine = _sqlite(parsed) if parsed.get_backend_name() == SQLITE else _postgresql(parsed)
+    make = _sqlite if parsed.get_backend_name() == SQLITE else _postgresql
+    engine = make(parsed, patience)
     try:
         with _in_plain_words(engine), engine.connect():
             pass
@@ -195,12 +202,13 @@ def _parse(url: str) -> URL:
     raise SettingsError("the database URL must look like sqlite:///file.db or postgresql://…")
 
 
-def _sqlite(url: URL) -> Engine:
-    options: dict[str, Any] = {}
+def _sqlite(url: URL, patience: Patience | None) -> Engine:
+    options: dict[str, Any] = pool_options(patience)
     if is_memory(url):
         options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url, **_COMMON, **options)
-    event.listen(engine, "connect", _prepare_sqlite)
+    wait_s = patience.seconds if patience else _BUSY_TIMEOUT_S
+    event.listen(engine, "connect", partial(_prepare_sqlite, wait_s))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -210,10 +218,10 @@ def is_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(wait_s: float, connection: Any, _record: Any) -> None:
     # The driver must not begin transactions by itself: `_begin_sqlite` does.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+    connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
@@ -241,12 +249,13 @@ def _begin_sqlite(conn: Connection) -> None:
     conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, patience: Patience | None) -> Engine:
     engine = create_engine(
         url,
         **_COMMON,
+        **pool_options(patience),
         pool_use_lifo=True,
-        connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        connect_args={"connect_timeout": _CONNECT_TIMEOUT_S, **timeout_options(url, patience)},
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine
@@ -271,6 +280,8 @@ def _in_plain_words(engine: Engine) -> Iterator[None]:
     except (DBAPIError, driver_error) as error:
         # The original may quote a row in its details, so that it isn't chained.
         raise _store_error(engine, error) from None
+    except NoConnectionError:
+        raise StoreError("every connection to the database is in use") from None
 
 
 def _store_error(engine: Engine, error: Exception) -> StoreError:

@@ -71,10 +71,11 @@ def user_exists(conn: Connection, user_id: str) -> bool:
     return conn.execute(select(1).where(users.c.user_id == user_id)).first() is not None
 
 
-def load_user(conn: Connection, user_id: str) -> User | None:
-    """Return a person's profile, or None if unknown."""
+def load_user(conn: Connection, user_id: str, *, for_change: bool = False) -> User | None:
+    """Return a person's profile, or None if unknown; ``for_change`` holds it until the end."""
     users = schema.users
-    row = conn.execute(select(users).where(users.c.user_id == user_id)).mappings().first()
+    query = select(users).where(users.c.user_id == user_id)
+    row = conn.execute(query.with_for_update() if for_change else query).mappings().first()
     if row is None:
         return None
     return User(

@@ -235,9 +235,16 @@ def rollback(conn: Connection, published_at: datetime) -> str:
     return str(run_id)
 
 
-def list_runs(conn: Connection) -> list[RunSummary]:
-    """Return every run, newest first."""
+def list_runs(
+    conn: Connection, after: str | None = None, limit: int | None = None
+) -> list[RunSummary]:
+    """Return the runs, newest first; up to ``limit`` of those past the run ``after``."""
     query = select(*_summary_columns()).order_by(_runs.started_at.desc(), _runs.run_id.desc())
+    if after is not None:
+        at = select(_runs.started_at).where(_runs.run_id == after).scalar_subquery()
+        same = (_runs.started_at == at) & (_runs.run_id < after)
+        query = query.where((_runs.started_at < at) | same)
+    query = query.limit(limit)
     present = published_run(conn)
     return [_summary(row, present) for row in conn.execute(query)]
 

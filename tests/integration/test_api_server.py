@@ -10,14 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
+from sqlalchemy import func, select, text
 
 from recommender.knowledge import load_knowledge
 from recommender.settings import Settings
-from recommender.store.engine import connect
+from recommender.store.engine import POSTGRESQL, connect, reading, writing
+from recommender.store.schema import events
 from recommender.train import train_and_publish
 
 ROOT = Path(__file__).parents[2]
@@ -109,3 +113,44 @@ def test_several_workers_add_their_figures_up(trained_sqlite_url: str) -> None:
         )  # fmt: skip
         assert line.endswith(" 12.0")
         stop(process)
+
+
+@pytest.mark.parametrize(("kind", "workers"), [("sqlite", "1"), ("postgres", "2")])
+def test_told_to_stop_it_finishes_what_it_accepted(
+    request: pytest.FixtureRequest, kind: str, workers: str
+) -> None:
+    trained_url = str(request.getfixturevalue(f"trained_{kind}_url"))
+    engine = connect(trained_url)
+
+    def send(address: str, batch: int) -> httpx.Response:
+        sent = [
+            {
+                "event_id": f"stop-{batch}-{number}",
+                "user_id": PERSON,
+                "action_id": "box-breathing",
+                "type": "view",
+                "occurred_at": "2026-06-01T08:00:00Z",
+            }
+            for number in range(200)
+        ]
+        return httpx.post(f"{address}/v1/events", json=sent, timeout=PATIENCE_SECONDS)
+
+    with (
+        ThreadPoolExecutor(8) as senders,
+        server(trained_url, "--workers", workers) as (address, process),
+    ):
+        with writing(engine) as connection:  # nobody else can write
+            if engine.dialect.name == POSTGRESQL:
+                connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+            answers = [senders.submit(send, address, batch) for batch in range(8)]
+            time.sleep(0.7)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.7)
+            assert process.poll() is None
+        assert [answer.result().status_code for answer in answers] == [200] * 8
+        process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0
+    with reading(engine) as connection:
+        count = select(func.count()).where(events.c.event_id.like("stop-%"))
+        assert connection.execute(count).scalar() == 8 * 200
+    engine.dispose()

@@ -1,0 +1,53 @@
+"""The layers round the routes, from the outside in: CORS, frame, compression, bounds, replays."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .deps import State
+from .frame import Frame
+from .idempotency import HEADER, REPLAYED, Idempotency
+from .pressure import Pressure
+
+_GZIP_FROM_BYTES = 1024
+_GZIP_LEVEL = 3
+_ALLOWED_HEADERS = ("Authorization", "Content-Type", HEADER, "If-Match", "X-Purpose")
+_SHOWN_HEADERS = ("ETag", "Retry-After", "X-Request-ID", REPLAYED)
+
+
+class Compression:
+    """ASGI middleware: long answers are compressed for who asks; others cost nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._packed = GZipMiddleware(app, _GZIP_FROM_BYTES, _GZIP_LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        asked = any(
+            name == b"accept-encoding" and b"gzip" in value
+            for name, value in scope.get("headers", ())
+        )
+        await (self._packed if asked else self._plain)(scope, receive, send)
+
+
+def surround(app: FastAPI, state: State) -> None:
+    """Put every layer round an application; the one added last is the outermost."""
+    app.add_middleware(Idempotency, state=state)
+    app.add_middleware(Pressure, settings=state.settings)
+    app.add_middleware(Compression)
+    app.add_middleware(Frame, telemetry=state.telemetry)
+    origins = [
+        origin for each in state.settings.cors_origins.split(",") if (origin := each.strip())
+    ]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_SHOWN_HEADERS,
+        )
