@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BENCH ?=
+DATABASE ?= sqlite:///recommender.db
 
-.PHONY: help demo test check bench bench-fit bench-quality serve lock clean
+.PHONY: help demo test check bench bench-fit bench-serve bench-quality serve lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,10 @@ bench: $(VENV)/.dev  ## Measure speed and quality beside their floors
 
 bench-fit: $(VENV)/.dev  ## Measure how long a training on a million interactions takes
 	@$(BIN)/python -m tests.benchmarks.bench_fit $(BENCH)
+
+bench-serve: $(VENV)/.dev  ## Live answers a second beside a bare route, and where the time goes (DATABASE=url)
+	@$(BIN)/python -m tests.benchmarks.bench_serve --database-url $(DATABASE) $(BENCH)
+	@$(BIN)/python -m tests.benchmarks.bench_serve --database-url $(DATABASE) --stages
 
 bench-quality: $(VENV)/.bench  ## Compare the model with the field's others, which this installs
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_peers $(BENCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,7 @@ from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
 from recommender.published import Published
+from recommender.recommend import recommend_each
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, Patience, connect
@@ -23,6 +25,7 @@ from recommender.store.engine import Engine, Patience, connect
 from . import errors
 from .access import TRUST_SECONDS, Gatekeeper
 from .deps import State
+from .desk import Desk
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
 from .logs import start_log
@@ -33,6 +36,9 @@ from .surround import surround
 from .telemetry import Telemetry
 from .tokens import tokens_of
 from .tracing import Tracing, tracer_of_environment
+
+_COLLECT_AFTER = 20_000
+"""New objects before garbage is looked for: sixteen answers make some thousands, none in a ring."""
 
 
 def create_app(
@@ -90,6 +96,7 @@ def from_environment() -> FastAPI:
     """Build the application of a server process: settings, log and door from the environment."""
     settings = Settings()
     start_log(settings)
+    gc.set_threshold(_COLLECT_AFTER)
     return create_app(settings, keyless=os.environ.get(KEYLESS) == "1")
 
 
@@ -111,6 +118,7 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
             engine, keyless=keyless, trust_seconds=trust_seconds, tokens=tokens_of(settings)
         ),
         telemetry=Telemetry(Present(published)),
+        desk=Desk(lambda questions: recommend_each(published, questions, settings)),
         rate=RateLimit(settings.rate_limit),
     )
 

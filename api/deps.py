@@ -21,6 +21,7 @@ from recommender.settings import Settings
 from recommender.store.engine import Engine
 
 from .access import Caller, Gatekeeper
+from .desk import Desk
 from .frame import NDJSON_TYPES, content_type
 from .paths import with_slashes
 from .rate import RateLimit
@@ -39,6 +40,8 @@ class State:
     ----------
     guard
         The rules without a catalogue: for alerts, which need no run.
+    desk
+        Where live answers are given.
     """
 
     settings: Settings
@@ -48,6 +51,7 @@ class State:
     metrics: MetricsList
     gatekeeper: Gatekeeper
     telemetry: Telemetry
+    desk: Desk
     rate: RateLimit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from recommender.dataset import Records
 from recommender.domain import Alert, Audience, Catalogue, Contact, MetricsList
 from recommender.guardrails.check import Decisions, Guard, Raised
 from recommender.store.alerts import AlertRow, KeptAlert, keep_alerts, kept_alerts
-from recommender.store.engine import Connection, Direct
+from recommender.store.direct import Direct
+from recommender.store.engine import Connection
 from recommender.store.read import load_user_record
 
 
@@ -33,19 +35,24 @@ class Today:
 
 
 def alerts_for(
-    guard: Guard, decisions: Decisions, records: Records, audience: Audience, country: str | None
+    guard: Guard,
+    decisions: Decisions,
+    records: Records,
+    audience: Audience,
+    country: str | None,
+    user: int = 0,
 ) -> tuple[Alert, ...]:
-    """Alerts for the only person in ``records``, crisis first, then most pressing first.
+    """Alerts for one person in ``records``, crisis first, then most pressing first.
 
     Parameters
     ----------
     country
         Where crisis contacts are taken from; the person's attribute ``country`` comes before it.
     """
-    raised = guard.raised(decisions, records, 0)
+    raised = guard.raised(decisions, records, user)
     if not raised:
         return ()
-    user_id, contact = str(records.users.ids[0]), _contact(records, country)
+    user_id, contact = str(records.users.ids[user]), _contact(records, country, user)
     return tuple(_in_words(each, user_id, audience, contact) for each in raised)
 
 
@@ -57,14 +64,23 @@ def keep(
     The same rule on the same reading is one alert, however often it is raised. Without alerts
     the database is not touched.
     """
-    if not alerts:
-        return alerts
+    return keep_each(store, {user_id: alerts}, now)[user_id]
+
+
+def keep_each(
+    store: Direct, raised: Mapping[str, tuple[Alert, ...]], now: datetime
+) -> dict[str, tuple[Alert, ...]]:
+    """As ``keep``, of several people by id, in one statement."""
     rows = [
         AlertRow(a.alert_id, user_id, a.rule_id, a.rule_version, a.observation_id, a.severity)
+        for user_id, alerts in raised.items()
         for a in alerts
     ]
-    acknowledged = keep_alerts(store, rows, now)
-    return tuple(replace(a, acknowledged_at=acknowledged.get(a.alert_id)) for a in alerts)
+    acknowledged = keep_alerts(store, rows, now) if rows else {}
+    return {
+        user_id: tuple(replace(a, acknowledged_at=acknowledged.get(a.alert_id)) for a in alerts)
+        for user_id, alerts in raised.items()
+    }
 
 
 def raise_today(
@@ -102,9 +118,9 @@ def every_alert(
     return sorted(found, key=lambda each: urgency.get(each.kept.alert_id, len(urgency)))
 
 
-def _contact(records: Records, country: str | None) -> Contact:
+def _contact(records: Records, country: str | None, user: int = 0) -> Contact:
     column = records.users.attributes.get("country")
-    return contact_for(None if column is None else column[0], country)
+    return contact_for(None if column is None else column[user], country)
 
 
 def _in_words(raised: Raised, user_id: str, audience: Audience, contact: Contact) -> Alert:

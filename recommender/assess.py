@@ -18,6 +18,10 @@ from recommender.guardrails.check import Decisions, Guard
 from recommender.guardrails.rules import Rules
 from recommender.models.hybrid import HybridModel
 from recommender.models.live import View
+from recommender.reasons import Phrases
+
+FEW = 16
+"""People who are answered at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Assessor:
     active, domains, domain_code, repeat_days, quoted_ids
         One entry an action: whether it is not retired, its domain and a number for that, its
         repeat interval (0 for none), its id as JSON.
+    phrases
+        The words of reasons for each audience.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Assessor:
         self.active = np.array([not action.retired for action in catalogue.actions], dtype=bool)
         self.domains = tuple(action.domain for action in catalogue.actions)
         self.domain_code = np.unique(self.domains, return_inverse=True)[1]
+        self.phrases = {who: Phrases(catalogue, metrics, who) for who in Audience}
         self.quoted_ids = [orjson.dumps(action_id).decode() for action_id in catalogue.ids]
         self.repeat_days = np.array([one.repeat_after_days or 0.0 for one in catalogue.actions])
 
@@ -109,7 +116,9 @@ class Assessor:
             view=view,
         )
 
-    def standard_error(self, assessment: Assessment, actions: IntArray | None = None) -> FloatArray:
+    def standard_error(
+        self, assessment: Assessment, actions: IntArray | None = None, user: int | None = None
+    ) -> FloatArray:
         """Standard error of the log-odds of the asked actions (all if None).
 
         Answers and the nightly picture ask for what they show only: with many actions and factors
@@ -121,6 +130,8 @@ class Assessor:
             Of at most ``HybridModel.at_once`` people.
         actions
             The same of all people, shape [n_asked], or others of each, [n_users, n_asked].
+        user
+            The only one asked about, by place among those assessed.
 
         Returns
         -------
@@ -128,4 +139,4 @@ class Assessor:
             NaN throughout if the run is from before standard errors were kept.
         """
         assert assessment.view is not None  # few enough people were assessed
-        return self.model.standard_error(assessment.view, actions)
+        return self.model.standard_error(assessment.view, actions, user)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -287,8 +287,7 @@ class MetricsList:
         return codes | {name: name for name in self.names}
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One cited term of a score, in words.
 
     ``contribution`` is in log-odds and is exactly that term's share of the sum.
@@ -347,8 +346,7 @@ class Alert:
     acknowledged_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """One item of an answer; ``standard_error`` is of the log-odds, None from an older run."""
 
     rank: int

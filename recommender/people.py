@@ -13,7 +13,8 @@ from recommender.guardrails.check import Guard
 from recommender.store.access import Asker as Asker
 from recommender.store.access import erasures_of, log_access
 from recommender.store.alerts import KeptAlert, acknowledge
-from recommender.store.engine import Engine, direct, reading, writing
+from recommender.store.direct import direct
+from recommender.store.engine import Engine, reading, writing
 from recommender.store.person import export_user
 from recommender.store.read import load_user
 from recommender.store.write import erase_user, update_user

@@ -34,14 +34,35 @@ def resting(
     -------
     array of shape [n_actions]
     """
+    alone = resting_each(
+        events,
+        1,
+        repeat_days,
+        as_of,
+        dismiss_rest_days=dismiss_rest_days,
+        snooze_rest_days=snooze_rest_days,
+    )
+    return np.asarray(alone[0])
+
+
+def resting_each(
+    events: Events,
+    n_users: int,
+    repeat_days: FloatArray,
+    as_of: float,
+    *,
+    dismiss_rest_days: float,
+    snooze_rest_days: float,
+) -> BoolArray:
+    """As ``resting``, of several people's events, shape [n_users, n_actions]."""
     rest_days = np.zeros((len(EVENT_CODES), len(repeat_days)))
     rest_days[EVENT_CODES[EventType.COMPLETE]] = repeat_days
     rest_days[EVENT_CODES[EventType.DISMISS]] = dismiss_rest_days
     rest_days[EVENT_CODES[EventType.SNOOZE]] = snooze_rest_days
     ago = as_of - events.at
     still = (ago >= 0) & (ago < rest_days[events.kind, events.action] * SECONDS_PER_DAY)
-    rests = np.zeros(len(repeat_days), dtype=bool)
-    rests[events.action[still]] = True
+    rests = np.zeros((n_users, len(repeat_days)), dtype=bool)
+    rests[events.user[still], events.action[still]] = True
     return rests
 
 

@@ -1,45 +1,41 @@
-"""Answers: a person's own record, the published run, today's guardrails, an ordered list.
+"""Answers: people's own records, the published run, today's guardrails, ordered lists.
 
 The path of a request, top to bottom: ``store.read`` loads the record, ``assess`` scores it and
-asks the guardrails, ``selection`` lists and orders what is left, ``reasons`` puts it into words,
-``store.write`` logs what was shown and what was not.
+asks the guardrails, ``selection`` lists and orders what is left, ``items`` puts it into words,
+``store.write`` logs what was shown and what was not. People who ask at the same moment go the same
+way together: one query, one pass over arrays, one transaction.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
-from recommender.alerts import alerts_for, keep
-from recommender.assess import Assessment, Assessor
-from recommender.dataset import FloatArray, IntArray, Records, Users
-from recommender.domain import (
-    Action,
-    Alert,
-    Audience,
-    Objective,
-    Reason,
-    Recommendation,
-    RecommendationList,
-    Verdict,
-)
+from recommender.alerts import alerts_for, keep_each
+from recommender.assess import FEW, Assessment, Assessor
+from recommender.dataset import IntArray, Records
+from recommender.domain import Alert, Audience, Objective, RecommendationList
 from recommender.errors import NotFoundError
-from recommender.guardrails.check import Citation, Grounds
+from recommender.items import (
+    RankedAction,
+    Rows,
+    decided,
+    is_unknown,
+    items_of,
+    ranked_actions,
+    verdict_log,
+)
 from recommender.published import LiveRun, Published
-from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed, chosen, eligible
 from recommender.settings import Settings
 from recommender.store.access import Asker
-from recommender.store.engine import direct, json_text
-from recommender.store.read import load_user_record
-from recommender.store.write import log_request
-
-VERDICTS = tuple(Verdict)
+from recommender.store.direct import Direct, direct
+from recommender.store.read import load_user_record, load_user_records
+from recommender.store.write import Logged, log_requests
 
 
 @dataclass(frozen=True)
@@ -66,17 +62,11 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class RankedAction:
-    """One action as scored for one person, whatever its verdict."""
+class Question:
+    """Who asks for what."""
 
-    action: Action
-    score: float
-    p_complete: float
-    benefit: float
-    parts: tuple[float, ...]
-    verdict: Verdict
-    rule_id: str | None
-    standard_error: float | None
+    user_id: str
+    ask: Ask = Ask()
 
 
 def recommend_for(
@@ -92,36 +82,128 @@ def recommend_for(
     NoPublishedRunError
         If nothing has been trained yet.
     """
-    live = published.current()
-    assessor, now = live.assessor, datetime.now(UTC)
-    records, assessment = _assess(published, live, user_id, ask.as_of or now, ask.audience)
-    at = (ask.as_of or now).timestamp()
-    may_stand, withheld = eligible(assessor, assessment, records.events, at, ask, settings)
-    request_id = uuid.uuid4().hex
-    listed = chosen(assessor, assessment, may_stand, ask, settings, request_id)
-    alerts = alerts_for(
-        assessor.guard, assessment.decisions, records, ask.audience, settings.country
-    )
-    if alerts and ask.as_of is None:  # a look back raises nothing now
-        with direct(published.engine) as store:
-            alerts = keep(store, user_id, alerts, now)
-    grounds = assessor.guard.grounds(assessment.decisions, records, 0)
-    answer = RecommendationList(
-        request_id=request_id,
-        user_id=user_id,
-        run_id=live.run.run_id,
-        generated_at=now,
-        cold_start=is_unknown(records),
-        items=_items(assessor, assessment, records, listed, ask),
-        alerts=alerts,
-        withheld=withheld,
-        decided=_decided(grounds),
-    )
+    return recommend_each(published, [Question(user_id, ask)], settings)[0]
+
+
+def recommend_each(
+    published: Published, questions: Sequence[Question], settings: Settings
+) -> list[RecommendationList]:
+    """Answer several people at once, each as ``recommend_for`` would, and log all of it.
+
+    Nobody's answer depends on who else asks.
+    """
+    live, now = published.current(), datetime.now(UTC)
+    logged: dict[int, Logged] = {}
     with direct(published.engine) as store:
-        log = _verdict_log(assessor, grounds)
-        asker, rules = ask.asker or Asker(None, ask.channel), assessor.guard.rules_label
-        log_request(store, answer, ask, log, asker, live.catalogue_revision, rules=rules)
-    return answer
+        most = min(FEW, live.assessor.model.at_once)
+        for places in _alike(questions, most):
+            together = [questions[place] for place in places]
+            answers = _answer(store, live, together, now, settings)
+            logged |= zip(places, answers, strict=True)
+        log_requests(store, list(logged.values()))
+    return [logged[place].answer for place in range(len(questions))]
+
+
+def _alike(questions: Sequence[Question], most: int) -> Iterable[list[int]]:
+    """Places of questions that can be answered together: of one instant and audience."""
+    groups: dict[tuple[datetime | None, Audience], list[int]] = {}
+    for place, question in enumerate(questions):
+        groups.setdefault((question.ask.as_of, question.ask.audience), []).append(place)
+    for places in groups.values():
+        yield from (places[start : start + most] for start in range(0, len(places), most))
+
+
+def _answer(
+    store: Direct, live: LiveRun, questions: Sequence[Question], now: datetime, settings: Settings
+) -> list[Logged]:
+    """Answer questions of one instant and audience."""
+    assessor, ask = live.assessor, questions[0].ask
+    ids = sorted({question.user_id for question in questions})
+    at = ask.as_of or now
+    records = load_user_records(store, ids, at, assessor.catalogue, assessor.metrics)
+    assessment = assessor.assess(records, at.timestamp(), ask.audience)
+    users = [ids.index(question.user_id) for question in questions]
+    request_ids = [uuid.uuid4().hex for _ in questions]
+    lists, withheld = _lists(
+        assessor, assessment, records, at, questions, users, request_ids, settings
+    )
+    by_objective = {each: assessment.score(each) for each in {q.ask.objective for q in questions}}
+    scores = [
+        by_objective[question.ask.objective][user, listed.shown]
+        for question, user, listed in zip(questions, users, lists, strict=True)
+    ]
+    items = items_of(
+        assessor, assessment, records, users, lists, np.concatenate(scores), ask.audience
+    )
+    alerts = _alerts(store, assessor, assessment, records, ask, now, settings)
+    unknown = is_unknown(records).tolist()
+    grounds = [
+        assessor.guard.grounds(assessment.decisions, records, user) for user in range(len(ids))
+    ]
+    logs = [verdict_log(assessor, each) for each in grounds]
+    by_rule = [decided(each) for each in grounds]
+    return [
+        Logged(
+            RecommendationList(
+                request_id=request_id,
+                user_id=question.user_id,
+                run_id=live.run.run_id,
+                generated_at=now,
+                cold_start=unknown[user],
+                items=shown,
+                alerts=alerts.get(question.user_id, ()),
+                withheld=held,
+                decided=by_rule[user],
+            ),
+            question.ask,
+            logs[user],
+            question.ask.asker or Asker(None, question.ask.channel),
+            live.catalogue_revision,
+            assessor.guard.rules_label,
+        )
+        for question, user, request_id, shown, held in zip(
+            questions, users, request_ids, items, withheld, strict=True
+        )
+    ]
+
+
+def _lists(
+    assessor: Assessor,
+    assessment: Assessment,
+    records: Records,
+    at: datetime,
+    questions: Sequence[Question],
+    users: Sequence[int],
+    request_ids: Sequence[str],
+    settings: Settings,
+) -> tuple[list[Listed], list[int]]:
+    """What each question is answered with, and how many actions are withheld from it."""
+    may = eligible(assessor, assessment, records.events, at.timestamp(), settings)
+    lists, withheld = [], []
+    for question, user, request_id in zip(questions, users, request_ids, strict=True):
+        places, held = may.of(user, question.ask.domain)
+        lists.append(chosen(assessor, assessment, places, question.ask, settings, request_id, user))
+        withheld.append(held)
+    return lists, withheld
+
+
+def _alerts(
+    store: Direct,
+    assessor: Assessor,
+    assessment: Assessment,
+    records: Records,
+    ask: Ask,
+    now: datetime,
+    settings: Settings,
+) -> Mapping[str, tuple[Alert, ...]]:
+    """Alerts of each person who has any; a look back raises nothing now."""
+    raised = {
+        str(records.users.ids[user]): alerts_for(
+            assessor.guard, assessment.decisions, records, ask.audience, settings.country, user
+        )
+        for user in np.unique(assessment.decisions.alerts.nonzero()[0]).tolist()
+    }
+    return raised if ask.as_of else keep_each(store, raised, now)
 
 
 def rank_for(
@@ -153,12 +235,11 @@ def rank_with_alerts(
 ) -> tuple[LiveRun, list[RankedAction], tuple[Alert, ...]]:
     """As ``rank_for``, with the alerts that go with every answer."""
     live, records, assessment, ranked = _rank(published, user_id, action_ids, ask)
-    guard = live.assessor.guard
-    alerts = alerts_for(guard, assessment.decisions, records, ask.audience, settings.country)
-    if alerts and ask.as_of is None:
-        with direct(published.engine) as store:
-            alerts = keep(store, user_id, alerts, datetime.now(UTC))
-    return live, ranked, alerts
+    with direct(published.engine) as store:
+        alerts = _alerts(
+            store, live.assessor, assessment, records, ask, datetime.now(UTC), settings
+        )
+    return live, ranked, alerts.get(user_id, ())
 
 
 def _rank(
@@ -168,117 +249,14 @@ def _rank(
     assessor = live.assessor
     as_of = ask.as_of or datetime.now(UTC)
     places = _places(assessor, action_ids)
-    records, assessment = _assess(published, live, user_id, as_of, ask.audience)
-    scores = assessment.score(ask.objective)[0]
-    best_first = places[np.argsort(-scores[places], kind="stable")]
-    return live, records, assessment, _ranked(assessor, assessment, scores, best_first)
-
-
-def is_unknown(records: Records) -> bool:
-    """True if nothing at all is known of the (single) person."""
-    return not (len(records.events) or len(records.observations) or _has_profile(records.users))
-
-
-def _has_profile(users: Users) -> bool:
-    return bool(
-        len(users.condition_user)
-        or users.sex[0]
-        or users.born_at[0] == users.born_at[0]
-        or any(column[0] is not None for column in users.attributes.values())
-    )
-
-
-def _assess(
-    published: Published, live: LiveRun, user_id: str, as_of: datetime, audience: Audience
-) -> tuple[Records, Assessment]:
-    assessor = live.assessor
     with direct(published.engine) as store:
         records = load_user_record(store, user_id, as_of, assessor.catalogue, assessor.metrics)
-    return records, assessor.assess(records, as_of.timestamp(), audience)
-
-
-def _items(
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    listed: Listed,
-    ask: Ask,
-) -> tuple[Recommendation, ...]:
-    reasons = _reasons(assessor, assessment, records, listed.shown, ask.audience)
+    assessment = assessor.assess(records, as_of.timestamp(), ask.audience)
     scores = assessment.score(ask.objective)[0]
-    ranked = _ranked(assessor, assessment, scores, listed.shown)
-    rows = zip(ranked, reasons, listed.propensity.tolist(), strict=True)
-    return tuple(
-        Recommendation(
-            rank=rank,
-            action=one.action,
-            score=one.score,
-            p_complete=one.p_complete,
-            benefit=one.benefit,
-            parts=one.parts,
-            verdict=one.verdict,
-            rule_id=one.rule_id,
-            reasons=why,
-            propensity=propensity,
-            standard_error=one.standard_error,
-        )
-        for rank, (one, why, propensity) in enumerate(rows, start=1)
-    )
-
-
-def _reasons(
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    shown: IntArray,
-    audience: Audience,
-) -> list[tuple[Reason, ...]]:
-    assert assessment.view is not None  # one person was assessed
-    measured = np.zeros(len(assessor.metrics), dtype=bool)
-    measured[records.observations.metric] = True
-    wording = Wording(
-        metrics=assessor.metrics,
-        catalogue=assessor.catalogue,
-        audience=audience,
-        readings=assessment.readings[0],
-        needs=assessment.needs[0],
-        measured=measured,
-        has_profile=_has_profile(records.users),
-    )
-    places = shown.tolist()
-    shares = assessor.model.shares(assessment.view, 0, places)
-    return cite_all(shares, [assessor.catalogue.actions[place] for place in places], wording)
-
-
-def _ranked(
-    assessor: Assessor, assessment: Assessment, scores: FloatArray, places: IntArray
-) -> list[RankedAction]:
-    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
-    columns = (
-        places,
-        scores[places],
-        assessment.p_complete[0, places],
-        assessment.benefit[0, places],
-        assessment.parts[0, places],
-        assessment.decisions.verdict[0, places],
-        assessment.decisions.rule[0, places],
-        assessor.standard_error(assessment, places)[0],
-    )
-    return [
-        RankedAction(
-            actions[place],
-            score,
-            p,
-            benefit,
-            tuple(parts),
-            VERDICTS[code],
-            rule_id(rule),
-            error if error == error else None,
-        )
-        for place, score, p, benefit, parts, code, rule, error in zip(
-            *(column.tolist() for column in columns), strict=True
-        )
-    ]
+    best_first = places[np.argsort(-scores[places], kind="stable")]
+    rows = Rows.of([0], [best_first])
+    ranked = ranked_actions(assessor, assessment, rows, scores[best_first])
+    return live, records, assessment, ranked
 
 
 def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
@@ -291,25 +269,3 @@ def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:
             f"no such action: number {', '.join(map(str, unknown[:5]))} of those asked"
         )
     return np.array(sorted({assessor.catalogue.index[name] for name in action_ids}), dtype=int)
-
-
-def _decided(grounds: Grounds) -> dict[tuple[str, str], int]:
-    """How many actions each rule decided about."""
-    many = Counter(grounds.rules)
-    return {(one.verdict, one.rule_id): many[rule] for rule, one in grounds.cited.items()}
-
-
-def _verdict_log(assessor: Assessor, grounds: Grounds) -> str:
-    """JSON of what was not simply allowed; see ``store.write.log_request``."""
-    ends = {rule: json_text(_entry(citation))[1:] for rule, citation in grounds.cited.items()}
-    quoted = assessor.quoted_ids
-    entries = [
-        f"[{quoted[action]},{ends[rule]}"
-        for action, rule in zip(grounds.actions, grounds.rules, strict=True)
-    ]
-    return f"[{','.join(entries)}]"
-
-
-def _entry(citation: Citation) -> list[str | int | None]:
-    """A citation as the log keeps it: a disputing reading only where there is one."""
-    return [*citation[:4], *([citation.rival] if citation.rival else [])]

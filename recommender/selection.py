@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -9,10 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from recommender.assess import Assessment, Assessor
-from recommender.dataset import Events, FloatArray, IntArray
+from recommender.dataset import BoolArray, Events, FloatArray, IntArray
 from recommender.domain import VERDICT_CODES, Audience, Exploration, Objective, Verdict
 from recommender.exploration import Candidates, drawn, in_the_free_places, inclusion
-from recommender.ranking import resting, varied_order, varied_scores
+from recommender.ranking import resting_each, varied_order, varied_scores
 from recommender.settings import Settings
 
 _ALLOW = VERDICT_CODES[Verdict.ALLOW]
@@ -50,28 +51,45 @@ class Listed:
     propensity: FloatArray
 
 
+@dataclass(frozen=True)
+class Eligible:
+    """What may be shown to some people.
+
+    Attributes
+    ----------
+    may_stand, withheld
+        Whether an action may stand in a list, and whether the guardrails withhold one that would
+        else; shape [n_users, n_actions].
+    """
+
+    may_stand: BoolArray
+    withheld: BoolArray
+    domains: Sequence[str]
+
+    def of(self, user: int, domain: str | None) -> tuple[IntArray, int]:
+        """Places of what may be shown to one person, and how many actions were withheld."""
+        may_stand, withheld = self.may_stand[user], self.withheld[user]
+        if domain is not None:
+            wanted = np.array([each == domain for each in self.domains], dtype=bool)
+            may_stand, withheld = may_stand & wanted, withheld & wanted
+        return may_stand.nonzero()[0], int(np.count_nonzero(withheld))
+
+
 def eligible(
-    assessor: Assessor,
-    assessment: Assessment,
-    events: Events,
-    at: float,
-    asked: Asked,
-    settings: Settings,
-) -> tuple[IntArray, int]:
-    """Places of what may be shown to one person, and how many actions were withheld."""
-    wanted = assessor.active
-    if asked.domain is not None:
-        of_domain = [domain == asked.domain for domain in assessor.domains]
-        wanted = wanted & np.array(of_domain, dtype=bool)
-    withheld = assessment.withheld[0]
-    rests = resting(
+    assessor: Assessor, assessment: Assessment, events: Events, at: float, settings: Settings
+) -> Eligible:
+    """Find out what may be shown to the people who were assessed, whose ``events`` these are."""
+    withheld = assessment.withheld
+    rests = resting_each(
         events,
+        len(withheld),
         assessor.repeat_days,
         at,
         dismiss_rest_days=settings.dismiss_rest_days,
         snooze_rest_days=settings.snooze_rest_days,
     )
-    return np.flatnonzero(wanted & ~(withheld | rests)), int((wanted & withheld).sum())
+    may_stand = assessor.active & ~(withheld | rests)
+    return Eligible(may_stand, assessor.active & withheld, assessor.domains)
 
 
 def chosen(
@@ -81,6 +99,7 @@ def chosen(
     asked: Asked,
     settings: Settings,
     request_id: str,
+    user: int = 0,
 ) -> Listed:
     """List the best of these places, some of them by chance where exploration is on.
 
@@ -88,11 +107,13 @@ def chosen(
     earlier instant are the plain ones. What the guardrails caution against stands where the
     plain list has it, and nowhere else.
     """
-    scores = assessment.score(asked.objective)[0, places]
+    scores = assessment.score(asked.objective)[user, places]
     varied = varied_scores(scores, assessor.domain_code[places], settings.variety)
     plain = np.argsort(-varied, kind="stable")[: asked.limit]
     if _explores(asked, settings) and len(plain) < len(places):
-        return _explored(assessor, assessment, places, plain, scores, varied, settings, request_id)
+        return _explored(
+            assessor, assessment, user, places, plain, scores, varied, settings, request_id
+        )
     return Listed(places[plain], np.ones(len(plain)))
 
 
@@ -104,6 +125,7 @@ def _explores(asked: Asked, settings: Settings) -> bool:
 def _explored(
     assessor: Assessor,
     assessment: Assessment,
+    user: int,
     places: IntArray,
     plain: IntArray,
     scores: FloatArray,
@@ -111,7 +133,7 @@ def _explored(
     settings: Settings,
     request_id: str,
 ) -> Listed:
-    allowed = assessment.decisions.verdict[0, places] == _ALLOW
+    allowed = assessment.decisions.verdict[user, places] == _ALLOW
     in_plain = np.zeros(len(places), dtype=bool)
     in_plain[plain] = True
     free = np.flatnonzero(allowed)
@@ -119,9 +141,9 @@ def _explored(
         return Listed(places[plain], np.ones(len(plain)))
     candidates = Candidates(
         in_plain[free],
-        assessment.parts[0, places[free]].sum(axis=-1),
-        assessor.standard_error(assessment, places[free])[0],
-        varied[free] / assessment.p_complete[0, places[free]],
+        assessment.parts[user, places[free]].sum(axis=-1),
+        assessor.standard_error(assessment, places[free], user)[0],
+        varied[free] / assessment.p_complete[user, places[free]],
     )
     propensity = np.ones(len(places))
     propensity[free] = inclusion(candidates, settings.exploration, settings.exploration_rate)

@@ -17,7 +17,8 @@ from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.rules import Rules
 from recommender.guardrails.standing import Arbiter
 from recommender.store.access import Asker, log_access
-from recommender.store.engine import Engine, direct, reading, writing
+from recommender.store.direct import direct
+from recommender.store.engine import Engine, reading, writing
 from recommender.store.read import load_catalogue, load_user_record
 from recommender.store.sources import reading_sources
 

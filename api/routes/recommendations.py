@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from recommender.documents import alert_document, answer_document, ranking_document
 from recommender.domain import Audience, Objective
-from recommender.recommend import Ask, rank_with_alerts, recommend_for
+from recommender.recommend import Ask, Question, rank_with_alerts
 from recommender.store.access import log_access
 from recommender.store.engine import writing
 
@@ -42,7 +42,7 @@ async def recommendations(
 ) -> Response:
     """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
     ask = Ask(limit, domain or None, audience, objective, asker=caller.asker)
-    answer = recommend_for(state.published, user_id, ask, state.settings)
+    answer = await state.desk.ask(Question(user_id, ask))
     state.telemetry.recommended(answer)
     return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
 

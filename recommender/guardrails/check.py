@@ -18,7 +18,7 @@ from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, Metric
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
-from recommender.guardrails.terms import Evaluate, FactValues
+from recommender.guardrails.terms import Evaluate, FactValues, nothing_seen
 
 Int16Array = NDArray[np.int16]
 
@@ -43,12 +43,16 @@ class Decisions:
         [n_users, n_alerts].
     facts
         What the rules saw.
+    plainly
+        Which deciding rules hold by the facts as they stand, without any dispute,
+        [n_users, n_deciding].
     """
 
     verdict: Int8Array
     rule: Int16Array
     alerts: BoolArray
     facts: Facts
+    plainly: BoolArray
 
 
 class Raised(NamedTuple):
@@ -129,8 +133,15 @@ class Guard:
             for place, rule in enumerate(rules.rules)
             if rule.verdict == verdict
         ]
+        self._column_of = {place: column for column, place in enumerate(self._deciding)}
         self._rule_of = np.array([*self._deciding, NO_RULE], dtype=np.int16)
         self._verdict_of = _verdict_by_rule(rules.rules)
+        # What is cited where no reading makes a rule hold.
+        self._bare = {
+            place: Citation(Verdict(rule.verdict), rule.rule_id, rule.version, None)
+            for place, rule in enumerate(rules.rules)
+            if rule.verdict != ALERT
+        }
         tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
         self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
         self._deciding_for = {who: _in_play(rules, self._deciding, who) for who in Audience}
@@ -144,14 +155,15 @@ class Guard:
         ``as_of`` is in seconds since 1970; no later reading is looked at.
         """
         facts = self._reader.read(records, as_of)
-        holds = self._holding(self._deciding, facts) & self._deciding_for[audience]
-        alerts = self._holding(self.alert_rules, facts) & self._alerting_for[audience]
+        plainly, holds = self._holding(self._deciding, facts)
+        holds = holds & self._deciding_for[audience]
+        alerts = self._holding(self.alert_rules, facts)[1] & self._alerting_for[audience]
         rule = self._first_rule(holds)
         ineligible = self._eligibility.ineligible(records, as_of)
         # A rule of the file that withholds the action says more, and is named instead.
         ineligible &= self._verdict_of[rule] != _WITHHOLD
         rule[ineligible] = len(self._rules) - 1
-        return Decisions(self._verdict_of[rule], rule, alerts, facts)
+        return Decisions(self._verdict_of[rule], rule, alerts, facts, plainly)
 
     def alerts(self, decisions: Decisions, user: int, audience: Audience) -> tuple[Alert, ...]:
         """Alerts for one user, most pressing first, in the words for this audience."""
@@ -193,8 +205,10 @@ class Guard:
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
         """Indices into ``Records.observations`` of the readings that made a rule hold."""
         expression = self._rules.expressions[rule]
+        column = self._column_of.get(rule)
+        known = column is not None and bool(decisions.plainly[user, column])
         for values, readings in decisions.facts.versions(user):
-            if expression.evaluate(values):
+            if known or expression.evaluate(values):
                 found = (readings[place] for place in expression.witness(values))
                 return tuple(index for index in found if index >= 0)
         return ()
@@ -215,14 +229,15 @@ class Guard:
         """Its id, None for -1."""
         return None if place == NO_RULE else self.rule_ids[place]
 
-    def _holding(self, places: Iterable[int], facts: Facts) -> BoolArray:
-        """Which of some rules hold, by any of disputed readings too, [n_users, n_rules]."""
+    def _holding(self, places: Iterable[int], facts: Facts) -> tuple[BoolArray, BoolArray]:
+        """Which of some rules hold, as facts stand and by any dispute too, [n_users, n_rules]."""
         evaluate = [self._rules.expressions[place].evaluate for place in places]
-        holds = _evaluated(evaluate, facts.values, facts.n_users)
+        plainly = _evaluated(evaluate, facts.values, facts.n_users)
+        holds = plainly.copy() if facts.disputes else plainly
         for dispute in facts.disputes:
             # No rule allows anything, so that one more that holds can only be safer.
             holds[dispute.users] |= _evaluated(evaluate, dispute.values, len(dispute.users))
-        return holds
+        return plainly, holds
 
     def _first_rule(self, holds: BoolArray) -> Int16Array:
         """Deciding rule of each action, [n_users, n_actions], from which rules hold."""
@@ -245,6 +260,8 @@ class Guard:
         return deciding
 
     def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
+        if self._rules.expressions[rule].witness is nothing_seen:
+            return self._bare[rule]
         named, ids = self._rules.rules[rule], records.observations.ids
         seen = self.readings_seen(decisions, user, rule)[:1] if ids is not None else ()
         rivals = [decisions.facts.rival(user, index) for index in seen]

@@ -69,7 +69,7 @@ class Facts:
 
         First as they stand, then as they would be by readings that dispute those.
         """
-        yield self.of(user), {place: int(seen[user]) for place, seen in self.readings.items()}
+        yield self.of(user), self._seen[user]
         for dispute in self.disputes:
             at = int(np.searchsorted(dispute.users, user))
             if at < len(dispute.users) and dispute.users[at] == user:
@@ -86,7 +86,20 @@ class Facts:
 
     def of(self, user: int) -> list[Any]:
         """The facts about one person as they stand, as plain numbers and bools."""
-        return _plain(self.values, user, self.n_users)
+        return self.values if self.n_users == 1 else self._rows[user]
+
+    @cached_property
+    def _rows(self) -> list[list[Any]]:
+        """The facts about each person."""
+        columns = (values.tolist() for values in self.values)
+        return list(map(list, zip(*columns, strict=True))) or [[]] * self.n_users
+
+    @cached_property
+    def _seen(self) -> list[dict[int, int]]:
+        """By person, the observation behind each reading."""
+        columns = [seen.tolist() for seen in self.readings.values()]
+        rows = zip(*columns, strict=True) if columns else [()] * self.n_users
+        return [dict(zip(self.readings, row, strict=True)) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,16 @@ def nothing_seen(_: FactValues) -> tuple[int, ...]:
 
 def all_seen(parts: Sequence[Expression]) -> Witness:
     """Witness of what needs every part: the readings of all of them."""
-    return lambda facts: tuple(dict.fromkeys(p for part in parts for p in part.witness(facts)))
+    seeing = [part.witness for part in parts if part.witness is not nothing_seen]
+    if len(seeing) <= 1:
+        return seeing[0] if seeing else nothing_seen
+    return lambda facts: tuple(dict.fromkeys(p for witness in seeing for p in witness(facts)))
 
 
 def first_true_seen(parts: Sequence[Expression]) -> Witness:
     """Witness of what needs one part: the readings of the first that holds."""
+    if all(part.witness is nothing_seen for part in parts):
+        return nothing_seen
 
     def witness(facts: FactValues) -> tuple[int, ...]:
         return next((part.witness(facts) for part in parts if part.evaluate(facts)), ())
@@ -155,8 +160,9 @@ def first_true_seen(parts: Sequence[Expression]) -> Witness:
 def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
     """An expression whose value is a single fact."""
     place = scope.place(fact)
-    seen = (place,) if isinstance(fact, Reading) else ()
-    return Expression(kind, operator.itemgetter(place), lambda _: seen)
+    seen = (place,)
+    witness = (lambda _: seen) if isinstance(fact, Reading) else nothing_seen
+    return Expression(kind, operator.itemgetter(place), witness)
 
 
 def conjunction(parts: Sequence[Expression]) -> Expression:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recommender.dataset import FloatArray, Records
+from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import Catalogue
 
 MOST_LOG_ODDS = 15.0
@@ -58,20 +58,27 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What each subject adds to some scores of one person.
+    """What each subject adds to some scores, one row a score.
 
     Attributes
     ----------
     subjects
         (part, subject): a metric for ``biometrics``, an entry for ``profile``, ``action``,
-        ``domain`` or ``user`` for ``behaviour``, a past action's id for ``factor``. What is there
-        because a value is not known is a subject of its own, ``<name>:missing``.
+        ``domain`` or ``user`` for ``behaviour``. What is there because a value is not known is a
+        subject of its own, ``<name>:missing``.
     amounts
-        Log-odds, shape [n_actions, n_subjects]; those of a part add up to the part.
+        Log-odds, shape [n_rows, n_subjects]; those of a part add up to the part.
+    past
+        The past actions of each row's person, which share out the factor part, shape
+        [n_rows, most]; -1 where a person has fewer.
+    past_amounts
+        What they add, 0 where there is none, shape [n_rows, most].
     """
 
     subjects: tuple[tuple[str, str], ...]
     amounts: FloatArray
+    past: IntArray
+    past_amounts: FloatArray
 
 
 class Scorer(Protocol):

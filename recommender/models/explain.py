@@ -26,40 +26,38 @@ def terms_of(
     the person's factors, a past row ``e`` contributes ``v_a' S v_e pull_e``.
     """
     asked = np.asarray(actions, np.int64)
-    own, shares = _factor_shares(model, view, user, asked)
-    deeds = _deeds(model, view, user, asked)
+    same = np.full(len(asked), user, np.int64)
+    past, shares = _past_shares(model, view, same, asked)
+    deeds = _deeds(model, view, same, asked)
     return [
         _within_bounds(
             [
                 *_feature_terms(model, view, user, action),
                 *_listed(BEHAVIOUR, behaviour_names(), deeds[i], _weights(model, action)[1]),
-                *_factor_terms(catalogue, own, shares[i]),
+                *_factor_terms(catalogue, past[i], shares[i]),
             ]
         )
         for i, action in enumerate(asked.tolist())
     ]
 
 
-def shares_of(
-    model: Parameters, catalogue: Catalogue, view: View, user: int, actions: Sequence[int]
-) -> Shares:
-    """Terms added up by subject, for all asked actions at once."""
-    asked = np.asarray(actions, np.int64)
+def shares_of(model: Parameters, view: View, user: IntArray, action: IntArray) -> Shares:
+    """Terms added up by subject, for all rows (user, action) at once."""
     subjects, of_feature = _feature_subjects(model.space.names)
     n = model.n_features
-    weights = model.coefficients[asked]
+    weights = model.coefficients[action]
     features = (weights[:, 1 : 1 + n] * view.vectors[user]) @ of_feature
-    deeds = _deeds(model, view, user, asked) * weights[:, 1 + n :]
+    deeds = _deeds(model, view, user, action) * weights[:, 1 + n :]
     by_level = np.add.reduceat(deeds, _LEVEL_STARTS, axis=1)
-    own, past = _factor_shares(model, view, user, asked)
+    past, past_amounts = _past_shares(model, view, user, action)
+    amounts = np.concatenate([weights[:, :1], features, by_level, past_amounts], axis=1)
+    amounts = bounded(amounts)
+    own = amounts.shape[1] - past.shape[1]
     return Shares(
-        (
-            (PARTS[BASE], "base_rate"),
-            *subjects,
-            *_LEVEL_SUBJECTS,
-            *((PARTS[FACTOR], catalogue.ids[action]) for action in own.tolist()),
-        ),
-        bounded(np.concatenate([weights[:, :1], features, by_level, past], axis=1)),
+        ((PARTS[BASE], "base_rate"), *subjects, *_LEVEL_SUBJECTS),
+        amounts[:, :own],
+        past,
+        amounts[:, own:],
     )
 
 
@@ -119,33 +117,44 @@ def _listed(part: int, names: Sequence[str], values: FloatArray, weights: FloatA
     ]
 
 
-def _deeds(model: Parameters, view: View, user: int, asked: IntArray) -> FloatArray:
-    """Behaviour features of one user with the asked actions, shape [n_asked, n_behaviour]."""
-    mine = view.touched_user == user
-    by_action = np.zeros((len(model.domain), view.by_action.shape[1]))
-    by_action[view.touched_action[mine]] = view.by_action[mine]
-    by_user = np.broadcast_to(view.by_user[user], (len(asked), view.by_user.shape[1]))
-    by_domain = view.by_domain[user, model.domain[asked]]
-    return np.concatenate([by_action[asked], by_domain, by_user], axis=1)
+def _deeds(model: Parameters, view: View, user: IntArray, action: IntArray) -> FloatArray:
+    """Behaviour features of rows (user, action), shape [n_rows, n_behaviour]."""
+    n_actions = len(model.domain)
+    touched = view.touched_user * n_actions + view.touched_action  # ascending
+    by_action = np.zeros((len(user), view.by_action.shape[1]))
+    if len(touched):
+        asked = user * n_actions + action
+        place = np.minimum(touched.searchsorted(asked), len(touched) - 1)
+        found = touched[place] == asked
+        by_action[found] = view.by_action[place[found]]
+    by_domain = view.by_domain[user, model.domain[action]]
+    return np.concatenate([by_action, by_domain, view.by_user[user]], axis=1)
 
 
-def _factor_shares(
-    model: Parameters, view: View, user: int, asked: IntArray
+def _past_shares(
+    model: Parameters, view: View, user: IntArray, action: IntArray
 ) -> tuple[IntArray, FloatArray]:
-    """Past actions of a user and what each adds to the asked ones, [n_asked, n_past]."""
-    mine = view.rows.user == user
-    past = view.rows.action[mine]
-    pulled = model.factors.mean[past] * view.factors.pull[mine, None]
-    reach = model.factors.mean[asked] @ view.factors.covariance[user]
-    own, place = np.unique(past, return_inverse=True)
-    shares = np.zeros((len(own), len(asked)))
-    np.add.at(shares, place, model.trust.factor * (pulled @ reach.T))
-    return own, shares.T
+    """Past actions of each row's user and what each adds to its score, [n_rows, most]."""
+    n_actions, n_users = len(model.domain), len(view.vectors)
+    key = view.rows.user.astype(np.int64) * n_actions + view.rows.action
+    own, first = np.unique(key, return_inverse=True)
+    pulled = np.zeros((len(own), model.factors.mean.shape[1]))
+    np.add.at(pulled, first, model.factors.mean[view.rows.action] * view.factors.pull[:, None])
+    whose = own // max(n_actions, 1)
+    starts = whose.searchsorted(np.arange(n_users + 1))
+    most = int(np.diff(starts).max(initial=0))
+    past = np.full((n_users, most), -1, np.int64)
+    by_user = np.zeros((n_users, most, pulled.shape[1]))
+    column = np.arange(len(own)) - starts[whose]
+    past[whose, column], by_user[whose, column] = own % max(n_actions, 1), pulled
+    reach = model.factors.mean[action][:, None, :] @ view.factors.covariance[user]
+    amounts = (by_user[user] @ reach.transpose(0, 2, 1))[:, :, 0]
+    return past[user], model.trust.factor * amounts
 
 
-def _factor_terms(catalogue: Catalogue, own: IntArray, shares: FloatArray) -> list[Term]:
+def _factor_terms(catalogue: Catalogue, past: IntArray, shares: FloatArray) -> list[Term]:
     return [
         Term(PARTS[FACTOR], f"factor:{catalogue.ids[action]}", 1.0, float(share))
-        for action, share in zip(own.tolist(), shares.tolist(), strict=True)
+        for action, share in zip(past.tolist(), shares.tolist(), strict=True)
         if share
     ]

@@ -98,16 +98,18 @@ class HybridModel:
         """As ``score``, of people looked at already."""
         return candidate_parts(self.parameters, view)
 
-    def standard_error(self, view: View, actions: IntArray | None = None) -> FloatArray:
+    def standard_error(
+        self, view: View, actions: IntArray | None = None, user: int | None = None
+    ) -> FloatArray:
         """Standard error of the log-odds, of people looked at already.
 
         See ``uncertainty.standard_error``.
         """
-        return standard_error(self.parameters, view, actions)
+        return standard_error(self.parameters, view, actions, user)
 
-    def shares(self, view: View, user: int, actions: Sequence[int]) -> Shares:
-        """What each subject adds to the asked actions' scores for one user of the view."""
-        return shares_of(self.parameters, self.catalogue, view, user, actions)
+    def shares(self, view: View, user: IntArray, action: IntArray) -> Shares:
+        """What each subject adds to the scores of rows (user of the view, action)."""
+        return shares_of(self.parameters, view, user, action)
 
     def explain(
         self, records: Records, as_of: float, user: int, actions: Sequence[int]

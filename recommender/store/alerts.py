@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select, update
 from recommender.errors import NotFoundError
 from recommender.store import schema
 from recommender.store.column_types import instant_read, instant_value
-from recommender.store.engine import POSTGRESQL, Direct, placeholder
+from recommender.store.direct import Direct, placeholder
+from recommender.store.engine import POSTGRESQL
 
 
 class AlertRow(NamedTuple):

@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from recommender.errors import ConflictError, SettingsError, StoreError
-from recommender.store.engine import POSTGRESQL, direct
+from recommender.store.direct import direct
+from recommender.store.engine import POSTGRESQL
 
 _ONLY_OWNER = 0o600
 

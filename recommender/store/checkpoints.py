@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from recommender.errors import StoreError
-from recommender.store.engine import SQLITE, Engine, direct, is_memory
+from recommender.store.direct import direct
+from recommender.store.engine import SQLITE, Engine, is_memory
 
 _EVERY_SECONDS = 0.5
 

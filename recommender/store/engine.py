@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -37,8 +37,7 @@ _WRITES = "recommender_writes"
 _MIGRATION_LOCK = 7_164_001
 _SQLITE_NO_TABLE = "no such table"
 _POSTGRESQL_NO_TABLE = "42P01"
-_POSTGRESQL_BAD_VALUE = "22"
-"""Class of errors whose words quote the value."""
+_POSTGRESQL_BAD_VALUE = "22"  # a class of errors: their words quote the value
 
 
 def connect(url: str, patience: Patience | None = None) -> Engine:
@@ -63,7 +62,7 @@ def connect(url: str, patience: Patience | None = None) -> Engine:
     make = _sqlite if parsed.get_backend_name() == SQLITE else _postgresql
     engine = make(parsed, patience)
     try:
-        with _in_plain_words(engine), engine.connect():
+        with in_plain_words(engine), engine.connect():
             pass
     except StoreError:
         engine.dispose()
@@ -74,7 +73,7 @@ def connect(url: str, patience: Patience | None = None) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Give a connection that sees one snapshot and changes nothing."""
-    with _in_plain_words(engine), engine.connect() as conn:
+    with in_plain_words(engine), engine.connect() as conn:
         if engine.dialect.name == POSTGRESQL:
             conn = conn.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -86,70 +85,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Give a connection in a transaction: kept at the end, undone on any error."""
     with (
-        _in_plain_words(engine),
+        in_plain_words(engine),
         engine.connect().execution_options(**{_WRITES: True}) as conn,
         conn.begin(),
     ):
         yield conn
-
-
-class Direct:
-    """A driver's own connection, on which every statement is a transaction of its own.
-
-    One statement sees one snapshot and is kept as a whole, so that nothing has to be begun or
-    ended: for the few statements of a live answer, of which SQLAlchemy's part is half the time.
-
-    Attributes
-    ----------
-    dialect
-        ``sqlite`` (values are named ``:name`` in statements) or ``postgresql`` (``%(name)s``).
-    """
-
-    __slots__ = ("_cursor", "dialect")
-
-    def __init__(self, dialect: str, cursor: Any) -> None:
-        self.dialect = dialect
-        self._cursor = cursor
-
-    def rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Rows that a statement gives."""
-        found: list[tuple[Any, ...]] = self._cursor.execute(statement, values).fetchall()
-        return found
-
-    def run(self, statement: str, values: Mapping[str, Any]) -> None:
-        """Run a statement for what it changes."""
-        self._cursor.execute(statement, values)
-
-
-def placeholder(dialect: str, name: str) -> str:
-    """How a statement for ``Direct`` refers to a value."""
-    return f":{name}" if dialect == SQLITE else f"%({name})s"
-
-
-@contextmanager
-def direct(engine: Engine) -> Iterator[Direct]:
-    """Give a connection for statements that need no transaction around them."""
-    with _in_plain_words(engine):
-        pooled = engine.raw_connection()
-        try:
-            with _self_committing(engine.dialect.name, pooled.driver_connection) as cursor:
-                yield Direct(engine.dialect.name, cursor)
-        finally:
-            pooled.close()
-
-
-@contextmanager
-def _self_committing(dialect: str, driver: Any) -> Iterator[Any]:
-    if dialect == SQLITE:  # `_prepare_sqlite` made it so
-        yield driver.cursor()
-        return
-    driver.autocommit = True
-    try:
-        with driver.cursor(binary=True) as cursor:
-            yield cursor
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
 
 
 @contextmanager
@@ -159,7 +99,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
     SQLite rebuilds a table by dropping the old one, which must not cascade: foreign
     keys are off meanwhile and checked before the end.
     """
-    with _in_plain_words(engine), engine.connect() as conn:
+    with in_plain_words(engine), engine.connect() as conn:
         if engine.dialect.name == POSTGRESQL:
             with conn.begin():
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
@@ -273,7 +213,8 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 @contextmanager
-def _in_plain_words(engine: Engine) -> Iterator[None]:
+def in_plain_words(engine: Engine) -> Iterator[None]:
+    """Turn the database's errors into a StoreError that quotes no row."""
     driver_error = engine.dialect.loaded_dbapi.Error
     try:
         yield

@@ -1,7 +1,8 @@
-"""The catalogue and one person out of the database."""
+"""The catalogue and some people out of the database."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,8 @@ from recommender.store import schema
 from recommender.store.bulk import load_records as load_records
 from recommender.store.bulk import user_id_chunks as user_id_chunks
 from recommender.store.column_types import instant_value
-from recommender.store.engine import Direct, placeholder
+from recommender.store.direct import Direct, placeholder
+from recommender.store.engine import POSTGRESQL
 from recommender.store.person import export_user as export_user
 from recommender.store.record_arrays import (
     event_arrays,
@@ -94,43 +96,81 @@ def load_user_record(
     catalogue: Catalogue,
     metrics: MetricsList,
 ) -> Records:
-    """Return one person's record up to an instant, with observation ids; one query.
+    """Return one person's record up to an instant; see ``load_user_records``."""
+    return load_user_records(store, [user_id], as_of, catalogue, metrics)
 
-    An unknown person gives one user of whom nothing is known. What refers to an action
+
+def load_user_records(
+    store: Direct,
+    user_ids: Sequence[str],
+    as_of: datetime,
+    catalogue: Catalogue,
+    metrics: MetricsList,
+) -> Records:
+    """Return the records of some people up to an instant, with observation ids; one query.
+
+    An unknown person gives a user of whom nothing is known. What refers to an action
     or metric that the caller does not have yet is left out.
+
+    Parameters
+    ----------
+    user_ids
+        Different ids, ascending.
     """
-    given = {"user": user_id, "as_of": instant_value(store.dialect, as_of)}
-    rows = store.rows(_record_query(store.dialect), given)
-    # A database may mix the kinds: nothing says in which order UNION ALL gives them.
-    profile = [row for row in rows if row[0] == _PROFILE] or [_NO_PROFILE]
+    given = _people(store.dialect, user_ids)
+    rows = store.rows(
+        _record_query(store.dialect, len(given)),
+        given | {"as_of": instant_value(store.dialect, as_of)},
+    )
+    # A database may mix kinds and people: nothing says in which order UNION ALL gives them.
+    kinds: tuple[list[tuple[Any, ...]], ...] = ([], [], [])
+    for row in rows:
+        kinds[row[0]].append(row)
+    profiles = {row[7]: row for row in kinds[_PROFILE]}
+    listed = [profiles.get(user_id, _NO_PROFILE) for user_id in user_ids]
+    place = {user_id: number for number, user_id in enumerate(user_ids)}
     return Records(
-        user_arrays([user_id], *([value] for value in profile[0][1:5])),
-        event_arrays([row for row in rows if row[0] == _EVENT], catalogue),
-        observation_arrays([row for row in rows if row[0] == _OBSERVATION], metrics),
+        user_arrays(user_ids, *([row[column] for row in listed] for column in range(1, 5))),
+        event_arrays(kinds[_EVENT], catalogue, place),
+        observation_arrays(kinds[_OBSERVATION], metrics, place),
     )
 
 
 _PROFILE, _EVENT, _OBSERVATION = range(3)
-_NO_PROFILE: tuple[Any, ...] = (_PROFILE, *[None] * 6)
+_NO_PROFILE: tuple[Any, ...] = (_PROFILE, *[None] * 7)
+
+
+def _people(dialect: str, user_ids: Sequence[str]) -> dict[str, Any]:
+    """The values that name people; few different numbers of them, so that statements are reused."""
+    if dialect == POSTGRESQL:
+        return {"users": list(user_ids)}
+    room = 1 << (len(user_ids) - 1).bit_length()
+    padded = [*user_ids, *[user_ids[-1]] * (room - len(user_ids))]
+    return {f"user{number}": user_id for number, user_id in enumerate(padded)}
 
 
 @lru_cache
-def _record_query(dialect: str) -> str:
-    """One query for everything of a person: one snapshot, one round trip.
+def _record_query(dialect: str, room: int) -> str:
+    """One query for everything of some people: one snapshot, one round trip.
 
-    Rows are as ``record_arrays`` takes them: the kind of record, then six columns.
+    Rows are as ``record_arrays`` takes them: the kind of record, six columns, the user.
     """
-    user, as_of = (placeholder(dialect, name) for name in ("user", "as_of"))
+    if dialect == POSTGRESQL:
+        theirs = f"user_id = ANY({placeholder(dialect, 'users')})"
+    else:
+        names = (placeholder(dialect, f"user{number}") for number in range(room))
+        theirs = f"user_id IN ({', '.join(names)})"
+    as_of = placeholder(dialect, "as_of")
     number, word = "CAST(NULL AS double precision)", "CAST(NULL AS text)"
     return (
-        f"SELECT {_PROFILE}, {profile_sql(dialect)}, {number}, {number} FROM users"
-        f" WHERE user_id = {user} UNION ALL "
+        f"SELECT {_PROFILE}, {profile_sql(dialect)}, {number}, {number}, user_id FROM users"
+        f" WHERE {theirs} UNION ALL "
         f"SELECT {_EVENT}, {instant_sql(dialect, 'occurred_at')}, action_id, type, request_id,"
-        f" propensity, value FROM events WHERE user_id = {user} AND occurred_at <= {as_of}"
+        f" propensity, value, user_id FROM events WHERE {theirs} AND occurred_at <= {as_of}"
         " UNION ALL "
         f"SELECT {_OBSERVATION}, {instant_sql(dialect, 'observed_at')}, metric, observation_id,"
-        f" {word}, value, {number} FROM observations"
-        f" WHERE user_id = {user} AND observed_at <= {as_of}"
+        f" {word}, value, {number}, user_id FROM observations"
+        f" WHERE {theirs} AND observed_at <= {as_of}"
     )
 
 

@@ -89,19 +89,24 @@ def _attribute_columns(texts: Iterable[str | None], count: int) -> dict[str, Obj
     return dict(sorted(columns.items()))
 
 
-def event_arrays(rows: Sequence[Sequence[Any]], catalogue: Catalogue) -> Events:
-    """Build one person's events.
+def event_arrays(
+    rows: Sequence[Sequence[Any]], catalogue: Catalogue, places: Mapping[str, int]
+) -> Events:
+    """Build the events of some people.
 
     Parameters
     ----------
     rows
-        Something, what ``instant_sql`` gave, action_id, type, request_id, propensity, value.
+        Something, what ``instant_sql`` gave, action_id, type, request_id, propensity, value,
+        user_id.
+    places
+        User ids, numbered.
     """
-    _, at, action, kind, request, propensity, value = _columns(rows, 2, catalogue.index)
+    _, at, action, kind, request, propensity, value, user = _columns(rows, 2, catalogue.index)
     requests = {name: place for place, name in enumerate(dict.fromkeys(request))}
     requests[None] = -1
     return ordered_events(
-        np.zeros(len(at), dtype=np.int32),
+        _codes(user, places, np.int32),
         _codes(action, catalogue.index, np.int32),
         _codes(kind, EVENT_CODES, np.int8),
         seconds(at),
@@ -111,17 +116,22 @@ def event_arrays(rows: Sequence[Sequence[Any]], catalogue: Catalogue) -> Events:
     )
 
 
-def observation_arrays(rows: Sequence[Sequence[Any]], metrics: MetricsList) -> Observations:
-    """Build one person's readings.
+def observation_arrays(
+    rows: Sequence[Sequence[Any]], metrics: MetricsList, places: Mapping[str, int]
+) -> Observations:
+    """Build the readings of some people.
 
     Parameters
     ----------
     rows
-        Something, what ``instant_sql`` gave, metric, observation_id, something, value, something.
+        Something, what ``instant_sql`` gave, metric, observation_id, something, value, something,
+        user_id.
+    places
+        User ids, numbered.
     """
-    _, at, metric, ids, _, value, _ = _columns(rows, 2, metrics.index)
+    _, at, metric, ids, _, value, _, user = _columns(rows, 2, metrics.index)
     return ordered_observations(
-        np.zeros(len(at), dtype=np.int32),
+        _codes(user, places, np.int32),
         _codes(metric, metrics.index, np.int32),
         np.array(value, dtype=np.float64),
         seconds(at),
@@ -135,9 +145,9 @@ _Code = TypeVar("_Code", np.int8, np.int32, np.int64)
 def _columns(
     rows: Sequence[Sequence[Any]], named: int, known: Mapping[str, int]
 ) -> Sequence[Sequence[Any]]:
-    """Rows of seven columns turned into columns; only rows whose name is known."""
+    """Rows of eight columns turned into columns; only rows whose name is known."""
     kept = [row for row in rows if row[named] in known]
-    return list(zip(*kept, strict=True)) or [()] * 7
+    return list(zip(*kept, strict=True)) or [()] * 8
 
 
 def _codes(values: Sequence[Any], numbers: Mapping[Any, int], dtype: type[_Code]) -> NDArray[_Code]:

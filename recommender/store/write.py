@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,7 +15,8 @@ from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker, forgetting, log_access
 from recommender.store.column_types import instant_value
-from recommender.store.engine import POSTGRESQL, SQLITE, Direct, json_text, placeholder
+from recommender.store.direct import Direct, placeholder
+from recommender.store.engine import POSTGRESQL, SQLITE, json_text
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
 from recommender.store.retention import one_at_a_time
@@ -50,6 +52,31 @@ class Asked(Protocol):
         """``http`` or ``cli``."""
 
 
+@dataclass(frozen=True)
+class Logged:
+    """An answer as the log keeps it.
+
+    Attributes
+    ----------
+    verdicts
+        JSON list of [action_id, verdict, rule_id, rule_version, observation_id] of every
+        action that was not simply allowed.
+    asker
+        Who asked, and why.
+    catalogue_revision
+        Last change of the catalogue that the answer had seen; None leaves it to the time.
+    rules
+        ``Rules.label`` of the rules in force.
+    """
+
+    answer: RecommendationList
+    asked: Asked
+    verdicts: str
+    asker: Asker
+    catalogue_revision: int | None = None
+    rules: str | None = None
+
+
 def log_request(
     store: Direct,
     answer: RecommendationList,
@@ -59,53 +86,56 @@ def log_request(
     catalogue_revision: int | None = None,
     rules: str | None = None,
 ) -> None:
-    """Keep an answer as it was given, one compact row, and who asked for it, another.
+    """Keep an answer as it was given, and who asked for it; see ``log_requests``."""
+    log_requests(store, [Logged(answer, asked, verdicts, asker, catalogue_revision, rules)])
+
+
+def log_requests(store: Direct, given: Sequence[Logged]) -> None:
+    """Keep answers as they were given, one compact row each, and who asked for each, another.
+
+    All of it is kept or none of it.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
-
-    Parameters
-    ----------
-    verdicts
-        JSON list of [action_id, verdict, rule_id, rule_version, observation_id] of every
-        action that was not simply allowed.
-    rules
-        ``Rules.label`` of the rules in force.
-    catalogue_revision
-        Last change of the catalogue that the answer had seen; None leaves it to the time.
     """
-    generated_at = instant_value(store.dialect, answer.generated_at)
-    seen = {
+    values: dict[str, Any] = {}
+    for number, each in enumerate(given):
+        values |= {f"{name}{number}": value for name, value in _row(store.dialect, each).items()}
+    request, access = (
+        insertion(store.dialect, len(given)) for insertion in (_request_insert, _access_insert)
+    )
+    if store.dialect == SQLITE:
+        store.run_together([access, request], values)
+    else:
+        store.run(request, values)  # holds the other
+
+
+def _row(dialect: str, given: Logged) -> dict[str, Any]:
+    """Values of both rows."""
+    answer, asked, asker = given.answer, given.asked, given.asker
+    generated_at = instant_value(dialect, answer.generated_at)
+    return {
+        "request_id": answer.request_id,
         "user_id": answer.user_id,
+        "run_id": answer.run_id,
         "generated_at": generated_at,
+        "as_of": instant_value(dialect, asked.as_of) if asked.as_of else generated_at,
         "channel": asked.channel,
         "key_id": asker.key_id,
         "caller": asker.caller,
         "purpose": asker.purpose,
+        "objective": asked.objective,
+        "audience": asked.audience,
+        "domain": asked.domain,
+        "item_limit": asked.limit,
+        "cold_start": answer.cold_start,
+        "withheld": answer.withheld,
+        "items": json_text([_item(item) for item in answer.items]),
+        "verdicts": given.verdicts,
+        "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
+        "rules": given.rules,
+        "catalogue_revision": given.catalogue_revision,
     }
-    if store.dialect == SQLITE:
-        # First, so that nothing is ever shown without it.
-        store.run(_access_insert(store.dialect), seen)
-    store.run(
-        _request_insert(store.dialect),
-        seen
-        | {
-            "request_id": answer.request_id,
-            "run_id": answer.run_id,
-            "as_of": instant_value(store.dialect, asked.as_of) if asked.as_of else generated_at,
-            "objective": asked.objective,
-            "audience": asked.audience,
-            "domain": asked.domain,
-            "item_limit": asked.limit,
-            "cold_start": answer.cold_start,
-            "withheld": answer.withheld,
-            "items": json_text([_item(item) for item in answer.items]),
-            "verdicts": verdicts,
-            "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
-            "rules": rules,
-            "catalogue_revision": catalogue_revision,
-        },
-    )
 
 
 def _item(item: Recommendation) -> list[Any]:
@@ -125,32 +155,37 @@ def _item(item: Recommendation) -> list[Any]:
 
 
 @lru_cache
-def _request_insert(dialect: str) -> str:
+def _request_insert(dialect: str, count: int) -> str:
     # The JSON is written here already: a typed insert would go over it once more.
-    def place(column: str) -> str:
+    def place(column: str, number: int) -> str:
         written = dialect == POSTGRESQL and column in ("items", "verdicts", "alerts")
-        value = placeholder(dialect, column)
+        value = placeholder(dialect, f"{column}{number}")
         return f"CAST({value} AS jsonb)" if written else value
 
     names = schema.requests.columns.keys()
-    statement = f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join(map(place, names))})"
+    rows = (", ".join(place(name, number) for name in names) for number in range(count))
+    values = ", ".join(f"({row})" for row in rows)
+    statement = f"INSERT INTO requests ({', '.join(names)}) VALUES {values}"
     if dialect == POSTGRESQL:
-        # Both rows in one statement and one round trip; SQLite does not wait for the disk anyway
+        # All rows in one statement and one round trip; SQLite does not wait for the disk anyway
         # (synchronous = NORMAL), here it saves a round trip to say so.
-        statement = f"WITH seen AS ({_access_insert(dialect)}) {statement}"
+        statement = f"WITH seen AS ({_access_insert(dialect, count)}) {statement}"
         statement += " RETURNING set_config('synchronous_commit', 'off', true)"
     return statement
 
 
 @lru_cache
-def _access_insert(dialect: str) -> str:
-    at, user, channel, key, caller, purpose = (
-        placeholder(dialect, name)
-        for name in ("generated_at", "user_id", "channel", "key_id", "caller", "purpose")
-    )
+def _access_insert(dialect: str, count: int) -> str:
+    def row(number: int) -> str:
+        at, user, channel, key, caller, purpose = (
+            placeholder(dialect, f"{name}{number}")
+            for name in ("generated_at", "user_id", "channel", "key_id", "caller", "purpose")
+        )
+        return f"({at}, 'read', 'recommendations', {user}, {channel}, {key}, {caller}, {purpose})"
+
     return (
         "INSERT INTO access_log (at, operation, what, user_id, channel, key_id, caller, purpose)"
-        f" VALUES ({at}, 'read', 'recommendations', {user}, {channel}, {key}, {caller}, {purpose})"
+        f" VALUES {', '.join(map(row, range(count)))}"
     )
 
 

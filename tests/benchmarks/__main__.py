@@ -42,7 +42,7 @@ def main() -> None:
         _fill(Path(folder), url)
         _titled(
             f"live answers beside a bare route, {PEOPLE} people, {ACTIONS} actions",
-            "tests/benchmarks/bench_serve.py", "--database-url", url, "--scratch", folder,
+            "-m", "tests.benchmarks.bench_serve", "--database-url", url, "--scratch", folder,
         )  # fmt: skip
 
 

@@ -1,18 +1,19 @@
 """Live answers a second, beside a bare route that returns the same body with the same model.
 
-    python tests/benchmarks/bench_serve.py --database-url sqlite:///bench.db
+    python -m tests.benchmarks.bench_serve --database-url sqlite:///bench.db
 
 The database must hold a published run. Both servers, one worker each, are driven in turns over
-kept-open connections from this process, so that both see the same moods of the machine; the median
-of the turns' ratios is what counts. With ``--while COMMAND`` the command runs beside the last turn.
+kept-open connections by ``load.py``, so that both see the same moods of the machine; the median of
+the turns' ratios is what counts. Where the machine is busy with other work, the ratio of processor
+time an answer, which is given beside it, says more. With ``--while COMMAND`` the command runs
+beside the last turn; ``--stages`` shows where the time goes, in this process.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
 import os
-import random
 import shlex
 import socket
 import subprocess
@@ -28,6 +29,7 @@ import numpy as np
 
 from recommender.store.engine import connect, reading
 from recommender.store.queries import run_query
+from tests.benchmarks.stages import show_stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +44,7 @@ async def bare(user_id: str, limit: int = 10) -> dict:
     return body
 uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="warning")
 """
+"""The floor: one worker, the same body, the same response model."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,14 @@ def main() -> None:
     with reading(connect(options.database_url)) as connection:
         _, rows = run_query(connection, "SELECT user_id FROM users ORDER BY user_id LIMIT 5000")
     people = [str(row[0]) for row in rows]
+    if options.stages:
+        show_stages(options.database_url, people)
+        return
     body = Path(options.scratch) / "bench_body.json"
-    ours = [sys.executable, "-m", "recommender.cli", "serve", "--port"]
+    asked = Path(options.scratch) / "bench_people.txt"
+    asked.write_text("\n".join(people))
+    ours = [sys.executable, "-m", "recommender.cli", "serve", "--workers", str(options.workers)]
+    ours.append("--port")
     with ExitStack() as running:
         port, mine = running.enter_context(_server(ours, options))
         path = f"http://127.0.0.1:{port}/v1/users/{people[0]}/recommendations"
@@ -71,39 +80,55 @@ def main() -> None:
         floor = [sys.executable, "-c", BARE]
         bare_port, bare = running.enter_context(_server(floor, options, str(body)))
         servers = (("bare route", bare_port, bare), ("recommender", port, mine))
-        ratios = [_turn(servers, people, options) for _ in range(options.turns)]
-        print(f"{'ratio':<12} median {np.median(ratios):.3f}  best {max(ratios):.3f}")
+        for connections in options.connections:
+            print(f"{connections} connections")
+            turns = [_turn(servers, asked, options, connections) for _ in range(options.turns)]
+            for what, ratios in zip(("answers/s", "CPU"), zip(*turns, strict=True), strict=True):
+                median, best = np.median(ratios), max(ratios)
+                print(f"ratio of {what:<10} median {median:.3f}  best {best:.3f}")
         if options.beside:
             with subprocess.Popen(shlex.split(options.beside), stdout=subprocess.DEVNULL) as beside:
                 print(f"beside: {options.beside}")
-                _turn(servers[1:], people, options)
+                _turn(servers[1:], asked, options, options.connections[-1])
                 beside.terminate()
 
 
 def _turn(
-    servers: Sequence[tuple[str, int, int]], people: list[str], options: argparse.Namespace
-) -> float:
-    """Load each server in turn, print what it did and return last to first answers a second."""
-    rates = []
+    servers: Sequence[tuple[str, int, int]],
+    people: Path,
+    options: argparse.Namespace,
+    connections: int,
+) -> tuple[float, float]:
+    """Load each server in turn and print what it did.
+
+    Returns
+    -------
+    answers, time
+        Last to first answers a second, and first to last processor time an answer.
+    """
+    rates, costs = [], []
     for name, port, process in servers:
         before = _cpu_seconds(process)
-        result = asyncio.run(_load(port, people, options.seconds, options.connections))
+        result = _load(port, people, options.seconds, connections)
         spent = (_cpu_seconds(process) - before) / max(result.answers, 1) * 1000
         rates.append(result.per_second)
+        costs.append(spent)
         print(
             f"{name:<12} {result.per_second:8,.0f}/s  p50 {result.p50:6.2f} ms  "
             f"p99 {result.p99:6.2f} ms  CPU {spent:5.2f} ms  errors {result.errors}"
         )
-    return rates[-1] / rates[0]
+    return rates[-1] / rates[0], costs[0] / max(costs[-1], 1e-9)
 
 
 def _cpu_seconds(process: int) -> float:
-    """Processor time a process used so far; Linux only, else 0."""
+    """Processor time a process and its workers used so far; Linux only, else 0."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu_seconds(int(child)) for child in children)
 
 
 def _options() -> argparse.Namespace:
@@ -112,7 +137,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--while", dest="beside", metavar="COMMAND")
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--workers", type=int, default=1, help="of the recommender alone")
+    parser.add_argument("--stages", action="store_true")
     parser.add_argument("--scratch", default="/tmp")
     return parser.parse_args()
 
@@ -151,40 +178,14 @@ def _wait(port: int) -> None:
     raise SystemExit("the server did not start")
 
 
-async def _load(port: int, people: list[str], seconds: float, connections: int) -> Result:
-    started = time.perf_counter()
-    times, errors = await _drive(port, people, seconds, connections)
-    elapsed = time.perf_counter() - started
-    took = np.array(times) * 1000
-    p50, p99 = np.percentile(took, [50, 99]).tolist()
-    return Result(len(times) / elapsed, p50, p99, errors, len(times))
-
-
-async def _drive(
-    port: int, people: list[str], seconds: float, connections: int
-) -> tuple[list[float], int]:
-    until = time.perf_counter() + seconds
-    results = await asyncio.gather(
-        *(_client(port, people, until, random.Random(n)) for n in range(connections))
+def _load(port: int, people: Path, seconds: float, connections: int) -> Result:
+    """Drive a server from a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.load"]
+    given = [str(port), str(seconds), str(connections), str(people)]
+    done = subprocess.run(
+        command + given, cwd=ROOT, check=True, capture_output=True, text=True, timeout=seconds + 60
     )
-    return [t for times, _ in results for t in times], sum(errors for _, errors in results)
-
-
-async def _client(
-    port: int, people: list[str], until: float, chance: random.Random
-) -> tuple[list[float], int]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    times, errors = [], 0
-    while (started := time.perf_counter()) < until:
-        path = f"/v1/users/{chance.choice(people)}/recommendations?limit=10"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
-        times.append(time.perf_counter() - started)
-        errors += not head.startswith(b"HTTP/1.1 200")
-    writer.close()
-    return times, errors
+    return Result(**json.loads(done.stdout))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from recommender.curate import compare_file, find_action, retire_action, version
 from recommender.errors import ConflictError, NotFoundError
 from recommender.ingest import record_actions
 from recommender.store.column_types import UtcInstant
-from recommender.store.engine import direct, migrating, reading, writing
+from recommender.store.direct import direct
+from recommender.store.engine import migrating, reading, writing
 from recommender.store.read import catalogue_version, load_catalogue
 from recommender.store.upgrade import migration_config, upgrade
 from recommender.store.versions import catalogue_revision

@@ -279,8 +279,9 @@ class TestBound:
         parts = steep.score(world.records, world.as_of)
         check_terms(steep, world, parts)
         view = steep.view(take_users(world.records, 11, 12), world.as_of)
-        amounts = steep.shares(view, 0, [0, 3, 7]).amounts
-        np.testing.assert_allclose(amounts.sum(axis=1), parts[11, [0, 3, 7]].sum(axis=1))
+        shares = steep.shares(view, np.zeros(3, np.int64), np.array([0, 3, 7]))
+        amounts = shares.amounts.sum(axis=1) + shares.past_amounts.sum(axis=1)
+        np.testing.assert_allclose(amounts, parts[11, [0, 3, 7]].sum(axis=1))
 
 
 def test_a_server_needs_no_scikit_learn() -> None:
@@ -297,12 +298,12 @@ def check_terms(model: HybridModel, world: Cohort, parts: np.ndarray) -> None:
                 total = sum(term.contribution for term in terms if term.part == part)
                 assert total == pytest.approx(parts[user, action, place], abs=1e-9)
         alone = take_users(world.records, user, user + 1)
-        shares = model.shares(model.view(alone, world.as_of), 0, actions)
+        view = model.view(alone, world.as_of)
+        shares = model.shares(view, np.zeros(len(actions), np.int64), np.array(actions))
         for place, part in enumerate(("base", "profile", "biometrics", "behaviour", "factor")):
             mine = [j for j, subject in enumerate(shares.subjects) if subject[0] == part]
-            np.testing.assert_allclose(
-                shares.amounts[:, mine].sum(axis=1), parts[user, actions, place], atol=1e-9
-            )
+            total = shares.past_amounts if part == "factor" else shares.amounts[:, mine]
+            np.testing.assert_allclose(total.sum(axis=1), parts[user, actions, place], atol=1e-9)
 
 
 class TestArtifact:

@@ -13,7 +13,8 @@ from store_rows import NOW
 from recommender.errors import NotMigratedError, StoreError
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.column_types import instant_value
-from recommender.store.engine import connect, direct, placeholder, reading, writing
+from recommender.store.direct import direct, placeholder
+from recommender.store.engine import connect, reading, writing
 
 _OTHERS = "at, operation, user_id, channel"
 _COUNT = "SELECT count(*) FROM access_log"

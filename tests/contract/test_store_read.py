@@ -25,7 +25,8 @@ from store_rows import (
 from recommender.dataset import Events, Observations, Records
 from recommender.domain import EVENT_CODES, SEX_CODES, Catalogue, Sex, User
 from recommender.store import schema
-from recommender.store.engine import Direct, direct, reading, writing
+from recommender.store.direct import Direct, direct
+from recommender.store.engine import reading, writing
 from recommender.store.read import (
     action_page,
     catalogue_version,

@@ -26,11 +26,12 @@ from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker, log_access
 from recommender.store.alerts import AlertRow, keep_alerts
-from recommender.store.engine import direct, reading, writing
+from recommender.store.direct import direct
+from recommender.store.engine import reading, writing
 from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
 from recommender.store.read import export_user
-from recommender.store.write import erase_user, log_request, update_user
+from recommender.store.write import Logged, erase_user, log_request, log_requests, update_user
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,36 @@ def test_who_asked_is_kept_beside_it(seeded: Engine) -> None:
         (NOW, "k", "read", "ann", "http", "recommendations", None, "care"),
         (NOW, None, "read", "ann", "cli", "recommendations", "root", None),
     ]
+
+
+def test_answers_given_together_each_say_who_asked(seeded: Engine) -> None:
+    people = ["ann", "bea", "ann"]
+    given = [
+        Logged(answer(f"q{place}", who), Ask(), "[]", Asker(f"k{place}", "http", purpose=who))
+        for place, who in enumerate(people)
+    ]
+    with direct(seeded) as store:
+        log_requests(store, given)
+    with reading(seeded) as conn:
+        log = conn.execute(select(schema.access_log).order_by(text("access_id"))).all()
+        kept = conn.execute(text("SELECT user_id FROM requests ORDER BY request_id")).scalars()
+        assert list(kept) == people
+    assert [(row.user_id, row.key_id, row.purpose) for row in log] == [
+        (who, f"k{place}", who) for place, who in enumerate(people)
+    ]
+
+
+def test_no_answer_is_kept_without_its_entry_nor_an_entry_without_its_answer(
+    seeded: Engine,
+) -> None:
+    given = [Logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
+    with direct(seeded) as store:
+        with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
+            log_requests(store, given)  # the same request twice
+        assert store.rows("SELECT count(*) FROM access_log", {}) == [(0,)]
+        log_requests(store, given[:1])
+        assert store.rows("SELECT count(*) FROM access_log", {}) == [(1,)]
+        assert store.rows("SELECT user_id FROM requests", {}) == [("ann",)]
 
 
 def test_profile_changes_field_by_field(seeded: Engine) -> None:

@@ -13,7 +13,8 @@ from test_store_write import Ask, answer
 from recommender.columns import PART_COLUMNS
 from recommender.store.access import Asker
 from recommender.store.column_types import UtcInstant
-from recommender.store.engine import connect, direct, migrating, reading
+from recommender.store.direct import direct
+from recommender.store.engine import connect, migrating, reading
 from recommender.store.views import VIEWS, create_statements
 from recommender.store.write import log_request
 

@@ -19,7 +19,8 @@ from recommender.domain import VERDICT_CODES, Audience, Catalogue
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
 from recommender.settings import Settings
-from recommender.store.engine import connect, direct, reading
+from recommender.store.direct import direct
+from recommender.store.engine import connect, reading
 from recommender.store.queries import run_query
 from recommender.store.read import load_catalogue, load_user_record
 from recommender.store.views import VIEWS

@@ -44,7 +44,7 @@ class World:
             domains=tuple("ab"[i % 2] for i in range(n)),
             domain_code=np.arange(n) % 2,
             repeat_days=np.full(n, 7.0),
-            standard_error=lambda assessment, places: self.errors[None, places],
+            standard_error=lambda assessment, places, user: self.errors[None, places],
         )
         self.assessor = cast(Assessor, stand_in)
         self.done = np.flatnonzero(random.random(n) < 0.2)
@@ -60,7 +60,8 @@ class World:
         )  # fmt: skip
 
     def places(self, ask: Ask) -> IntArray:
-        return eligible(self.assessor, self.assessment, self.events(), NOW, ask, Settings())[0]
+        may = eligible(self.assessor, self.assessment, self.events(), NOW, Settings())
+        return may.of(0, ask.domain)[0]
 
     def listed(self, ask: Ask, request_id: str, **given: Any) -> Listed:
         return chosen(

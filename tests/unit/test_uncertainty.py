@@ -107,6 +107,12 @@ def test_one_person_and_some_actions_get_the_errors_of_the_batch(
         np.testing.assert_allclose(model.standard_error(view)[0], errors[user], atol=1e-9)
         asked = model.standard_error(view, some)
         np.testing.assert_allclose(asked[0], errors[user, some], atol=1e-9)
+    several = model.view(take_users(records, 5, 12), world.as_of)
+    asked = model.standard_error(several, some, 2)
+    np.testing.assert_allclose(asked, errors[7:8, some], atol=1e-9)
+    others = np.stack([some + place for place in range(7)]) % errors.shape[1]
+    asked = model.standard_error(several, others)
+    np.testing.assert_allclose(asked, np.take_along_axis(errors[5:12], others, 1), atol=1e-9)
 
 
 def test_errors_follow_the_catalogue(

@@ -1,0 +1,208 @@
+"""Items of answers: scored actions with their reasons, and the log of what was not allowed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from recommender.assess import Assessment, Assessor
+from recommender.dataset import BoolArray, FloatArray, IntArray, Records, Users
+from recommender.domain import Action, Audience, Reason, Recommendation, Verdict
+from recommender.guardrails.check import Citation, Grounds
+from recommender.reasons import Wording, cite_all
+from recommender.selection import Listed
+from recommender.store.engine import json_text
+
+VERDICTS = tuple(Verdict)
+
+
+class RankedAction(NamedTuple):
+    """One action as scored for one person, whatever its verdict."""
+
+    action: Action
+    score: float
+    p_complete: float
+    benefit: float
+    parts: tuple[float, ...]
+    verdict: Verdict
+    rule_id: str | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Actions of people: aligned places among the people assessed and in the catalogue."""
+
+    user: IntArray
+    action: IntArray
+
+    @classmethod
+    def of(cls, users: Sequence[int], actions: Sequence[IntArray]) -> Rows:
+        """All of each person's actions, one person after the other."""
+        user = np.array(users, np.int64).repeat([len(each) for each in actions])
+        return cls(user, np.concatenate([np.zeros(0, np.int64), *actions]))
+
+
+def items_of(
+    assessor: Assessor,
+    assessment: Assessment,
+    records: Records,
+    users: Sequence[int],
+    listed: Sequence[Listed],
+    scores: FloatArray,
+    audience: Audience,
+) -> list[tuple[Recommendation, ...]]:
+    """Items of lists, in order.
+
+    Parameters
+    ----------
+    users
+        Whose each list is; a person may have several.
+    scores
+        Score of each item, list after list.
+    """
+    rows = Rows.of(users, [each.shown for each in listed])
+    reasons = _reasons(assessor, assessment, records, rows, audience)
+    ranked = ranked_actions(assessor, assessment, rows, scores)
+    items, begin = [], 0
+    for each in listed:
+        end = begin + len(each.shown)
+        items.append(_items(ranked[begin:end], reasons[begin:end], each.propensity.tolist()))
+        begin = end
+    return items
+
+
+def _items(
+    ranked: Sequence[RankedAction],
+    reasons: Sequence[tuple[Reason, ...]],
+    propensity: Sequence[float],
+) -> tuple[Recommendation, ...]:
+    rows = zip(ranked, reasons, propensity, strict=True)
+    return tuple(
+        Recommendation(
+            rank,
+            one.action,
+            one.score,
+            one.p_complete,
+            one.benefit,
+            one.parts,
+            one.verdict,
+            one.rule_id,
+            why,
+            chance,
+            one.standard_error,
+        )
+        for rank, (one, why, chance) in enumerate(rows, start=1)
+    )
+
+
+def _reasons(
+    assessor: Assessor, assessment: Assessment, records: Records, rows: Rows, audience: Audience
+) -> list[tuple[Reason, ...]]:
+    assert assessment.view is not None  # few people were assessed
+    measured = np.zeros(assessment.readings.shape, dtype=bool)
+    measured[records.observations.user, records.observations.metric] = True
+    wording = Wording(
+        phrases=assessor.phrases[audience],
+        readings=assessment.readings,
+        needs=assessment.needs,
+        measured=measured,
+        has_profile=has_profile(records.users),
+    )
+    shares = assessor.model.shares(assessment.view, rows.user, rows.action)
+    return cite_all(shares, rows.user, rows.action, wording)
+
+
+def ranked_actions(
+    assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray
+) -> list[RankedAction]:
+    """What is known of each row, in order; ``scores`` are aligned with the rows."""
+    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+    user, action = rows.user, rows.action
+    columns = (
+        action,
+        scores,
+        assessment.p_complete[user, action],
+        assessment.benefit[user, action],
+        assessment.parts[user, action],
+        assessment.decisions.verdict[user, action],
+        assessment.decisions.rule[user, action],
+        _errors(assessor, assessment, rows),
+    )
+    return [
+        RankedAction(
+            actions[place],
+            score,
+            p,
+            benefit,
+            tuple(parts),
+            VERDICTS[code],
+            rule_id(rule),
+            error if error == error else None,
+        )
+        for place, score, p, benefit, parts, code, rule, error in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
+
+
+def _errors(assessor: Assessor, assessment: Assessment, rows: Rows) -> FloatArray:
+    """Standard error of each row, worked out for what is asked and no more."""
+    # Everybody's actions side by side; who has fewer than others is filled up.
+    many = np.bincount(rows.user, minlength=len(assessment.parts))
+    by_user = np.argsort(rows.user, kind="stable")
+    column = np.empty_like(rows.user)
+    column[by_user] = np.arange(len(column)) - (np.cumsum(many) - many).repeat(many)
+    asked = np.zeros((len(many), many.max()), dtype=np.int64)
+    asked[rows.user, column] = rows.action
+    return assessor.standard_error(assessment, asked)[rows.user, column]
+
+
+def decided(grounds: Grounds) -> dict[tuple[str, str], int]:
+    """How many actions each rule decided about."""
+    many = Counter(grounds.rules)
+    return {(one.verdict, one.rule_id): many[rule] for rule, one in grounds.cited.items()}
+
+
+def verdict_log(assessor: Assessor, grounds: Grounds) -> str:
+    """JSON of what was not simply allowed to a person; see ``store.write.Logged``."""
+    ends = {
+        rule: _end(cited) if cited.reading else _bare_end(cited)
+        for rule, cited in grounds.cited.items()
+    }
+    heads = assessor.quoted_ids
+    pairs = zip(grounds.actions, grounds.rules, strict=True)
+    entries = [f"[{heads[action]}{ends[rule]}" for action, rule in pairs]
+    return f"[{','.join(entries)}]"
+
+
+def _end(citation: Citation) -> str:
+    """The rest of an entry of the log: a disputing reading only where there is one."""
+    rival = [citation.rival] if citation.rival else []
+    return f",{json_text([*citation[:4], *rival])[1:]}"
+
+
+_bare_end = lru_cache(maxsize=1024)(_end)
+"""Of citations without a reading, which are the same for everybody."""
+
+
+def has_profile(users: Users) -> BoolArray:
+    """Whether anything is known of each person's profile, shape [n_users]."""
+    known: BoolArray = (users.sex != 0) | (users.born_at == users.born_at)
+    known[users.condition_user] = True
+    for column in users.attributes.values():
+        known |= np.array([value is not None for value in column.tolist()], dtype=bool)
+    return known
+
+
+def is_unknown(records: Records) -> BoolArray:
+    """Of whom nothing at all is known, shape [n_users]."""
+    known = has_profile(records.users)
+    known[records.events.user] = True
+    known[records.observations.user] = True
+    return ~known
