@@ -64,6 +64,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
+            http=f"{__package__}.wire:Wire",
             access_log=False,
             # Nothing here speaks WebSocket, and uvicorn would log the path of who tries.
             ws="none",

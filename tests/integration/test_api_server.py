@@ -81,6 +81,21 @@ def test_it_answers_stops_cleanly_and_logs_no_ids(trained_url: str) -> None:
     assert (logged["method"], logged["status"]) == ("GET", 200)
 
 
+def test_what_is_not_http_gets_a_problem(trained_url: str) -> None:
+    with server(trained_url) as (address, _):
+        place = httpx.URL(address)
+        with socket.create_connection((place.host, place.port or 0), timeout=10) as raw:
+            raw.sendall(b"NOT / HTTP\r\n\r\n")
+            answer = b"".join(iter(lambda: raw.recv(4096), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"content-type: application/problem+json" in head.lower()
+        assert f"content-length: {len(body)}".encode() in head.lower()
+        problem = json.loads(body)
+        assert (problem["type"], problem["status"]) == ("urn:recommender:problem:bad-request", 400)
+        assert httpx.get(f"{address}/status/live").status_code == 200
+
+
 def test_a_run_published_elsewhere_is_answered_from_within_seconds(
     trained_sqlite_url: str,
 ) -> None:
