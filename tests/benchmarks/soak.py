@@ -101,7 +101,7 @@ class Load:
         self, name: str, pause: float, once: Callable[[AsyncClient, random.Random], Awaitable[Any]]
     ) -> None:
         """Do something again and again until the end."""
-        chance = random.Random(name)
+        chance = random.Random()  # another soak of the same database must send other ids
         async with self.client() as client:
             while time.monotonic() < self.until:
                 started = time.monotonic()
