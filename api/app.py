@@ -16,6 +16,7 @@ from recommender.domain import Catalogue
 from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
+from recommender.logs import start_log
 from recommender.published import Published
 from recommender.recommend import recommend_each
 from recommender.settings import Settings
@@ -28,7 +29,6 @@ from .deps import State
 from .desk import Desk
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
-from .logs import start_log
 from .present import Present
 from .rate import RateLimit
 from .routes import actions, alerts, recommendations, records, runs, status, users

@@ -66,6 +66,17 @@ _RUN_DOCUMENT = {
     "message": None,
     "published": True,
 }
+_STAGE = {
+    "stage": "score",
+    "part_of": None,
+    "place": 8,
+    "started_at": "2026-11-01T02:15:40Z",
+    "seconds": 29.5,
+    "cpu_seconds": 51.0,
+    "peak_mb": 1210.0,
+    "resident_mb": 940.0,
+    "rows": 100000,
+}
 _ACTION = {
     "action_id": "walk-after-dinner",
     "title": "Walk for ten minutes after dinner",
@@ -210,6 +221,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "published_at": ["2026-11-01T02:16:12Z"],
             "figures": [{"name": "log_loss", "segment": "all", "value": 0.41}],
             "manifest": None,
+            "stages": [_STAGE],
         }
     },
     "GET /v1/runs/{run_id}/card": {

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender.errors import RecommenderError, StoreError
+from recommender.logs import CONTEXT, Entry, fault
 
 from .errors import described, from_error, from_http, problem_response
-from .logs import CONTEXT, Entry, fault
 from .paths import keep_slashes
 from .telemetry import Telemetry, shown_method
 

@@ -12,6 +12,7 @@ from recommender.errors import RecommenderError
 from recommender.published import Published
 from recommender.store.engine import reading
 from recommender.store.runs import PublishedRun, all_figures, published_run
+from recommender.store.stages import stage_seconds
 
 _MOST_SEGMENTS = 300
 """Features or feeds shown, the most drifted first; a model has fewer unless someone floods it."""
@@ -40,6 +41,7 @@ class Present:
         self._published = published
         self._run: PublishedRun | None = None
         self._figures: Mapping[tuple[str, str], float] = {}
+        self._stages: Mapping[str, float] = {}
 
     def __call__(self) -> Iterator[Metric]:
         """Give every figure of the present."""
@@ -63,6 +65,12 @@ class Present:
             {(self._run.run_id,): 1.0},
             ("run_id",),
         )
+        yield _labelled(
+            "recommender_run_stage_seconds",
+            "What each stage of the training of the published run took.",
+            {(stage,): seconds for stage, seconds in self._stages.items()},
+            ("stage",),
+        )
         yield from self._of_the_run()
 
     def _look(self) -> bool:
@@ -71,6 +79,8 @@ class Present:
                 run = published_run(connection)
                 if run is not None and run != self._run:
                     self._figures = all_figures(connection, run.run_id)
+                if run is not None:  # its last stage ends after it has come into force
+                    self._stages = stage_seconds(connection, run.run_id)
         except RecommenderError:
             return False
         self._run = run

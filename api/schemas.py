@@ -350,6 +350,22 @@ class FigureOut(_Out):
     value: float
 
 
+class StageOut(_Out):
+    """What a stage of a training took; ``part_of`` names the stage that a step belongs to."""
+
+    stage: str
+    part_of: str | None
+    place: int
+    started_at: datetime
+    seconds: Annotated[float | None, Field(description="Null if it did not come to its end.")]
+    cpu_seconds: float | None
+    peak_mb: Annotated[
+        float | None, Field(description="Most memory that the process ever held up to its end.")
+    ]
+    resident_mb: float | None
+    rows: Annotated[int | None, Field(description="Records read or people scored.")]
+
+
 class RunDetailOut(RunOut):
     """One training in full."""
 
@@ -358,6 +374,7 @@ class RunDetailOut(RunOut):
     published_at: Annotated[list[datetime], Field(description="Every time it came into force.")]
     figures: list[FigureOut]
     manifest: dict[str, Any] | None
+    stages: list[StageOut]
 
 
 class CardOut(_Out):

@@ -12,12 +12,12 @@ from types import FrameType
 import uvicorn
 
 from recommender.errors import ServeError, SettingsError
+from recommender.logs import configuration
 from recommender.settings import Settings
 from recommender.store.engine import Engine, reading
 from recommender.store.keys import any_key
 
 from .door import KEYLESS, is_loopback
-from .logs import configuration
 from .telemetry import SHARED_FOLDER
 
 _SHUTDOWN_SECONDS = 20

@@ -17,6 +17,7 @@ from recommender.domain import (
     User,
     Verdict,
 )
+from recommender.stages.record import StageRecord
 from recommender.store.runs import RunDetail
 
 Document = dict[str, Any]
@@ -117,8 +118,8 @@ def user_document(user: User) -> Document:
     }
 
 
-def run_document(detail: RunDetail) -> Document:
-    """One run in full, as ``GET /v1/runs/{run_id}`` gives it."""
+def run_document(detail: RunDetail, stages: Sequence[StageRecord]) -> Document:
+    """One run in full with what its stages took, as ``GET /v1/runs/{run_id}`` gives it."""
     return asdict(detail.summary) | {
         "seed": detail.seed,
         "code_version": detail.code_version,
@@ -128,6 +129,7 @@ def run_document(detail: RunDetail) -> Document:
             for (name, segment), value in sorted(detail.figures.items())
         ],
         "manifest": detail.manifest,
+        "stages": [asdict(stage) for stage in stages],
     }
 
 

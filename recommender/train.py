@@ -7,7 +7,7 @@ is held back leaves the published run in force.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,13 +22,13 @@ from recommender.model_card.build import RunFacts, model_card
 from recommender.models import hybrid
 from recommender.nightly import score_everyone
 from recommender.settings import Settings
+from recommender.stages.record import StageRecord, Watcher
+from recommender.stages.watch import Progress, Stages, Teller
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
 from recommender.store.retention import clean_up, forget_erased
 from recommender.store.runs import finish_run, publish, start_run, write_metrics
-
-Progress = Callable[[str, float], None]
-"""Told the stage and the share of it that is done, 0 to 1."""
+from recommender.store.stages import StageKeeper
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class TrainReport:
         What the gate had against publishing; empty if nothing.
     figures
         Held-out figures by name.
+    stages
+        What each stage took, and each step of one, in order.
     """
 
     run_id: str
@@ -52,6 +54,7 @@ class TrainReport:
     observations: int
     figures: dict[str, float]
     seconds: float
+    stages: tuple[StageRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class _Training:
     metrics: MetricsList
     settings: Settings
     force: bool
-    progress: Progress
+    progress: Stages
 
 
 def train_and_publish(
@@ -78,6 +81,7 @@ def train_and_publish(
     as_of: datetime | None = None,
     force: bool = False,
     progress: Progress = lambda stage, share: None,
+    watchers: Sequence[Watcher] = (),
 ) -> TrainReport:
     """Train on all records up to ``as_of`` (now if None) and publish if the gate agrees.
 
@@ -85,6 +89,8 @@ def train_and_publish(
     ----------
     force
         Publish whatever the gate says; the run's message keeps what it said.
+    watchers
+        Told of every stage as it comes, and what it took.
 
     Raises
     ------
@@ -99,9 +105,9 @@ def train_and_publish(
     if as_of is not None and as_of > now:
         raise SettingsError("as_of lies in the future: every reading would count as out of date")
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-    training = _Training(
-        engine, run_id, as_of or now, now, rules, metrics, settings, force, progress
-    )
+    stages = Stages(run_id, [StageKeeper(engine), Teller(progress), *watchers])
+    training = _Training(engine, run_id, as_of or now, now, rules, metrics, settings, force, stages)
+    stages("prepare", 0.0)
     with train_lock(engine) as make_sure_it_is_held:
         with writing(engine) as connection:
             clean_up(connection, keep=settings.keep_runs)
@@ -109,6 +115,7 @@ def train_and_publish(
         try:
             return _train(training, make_sure_it_is_held)
         except BaseException as error:
+            stages.close()
             _record_failure(training, error)
             raise
 
@@ -117,6 +124,8 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
     material, candidate = _candidate(training)
     published = candidate.decision.passed or training.force
     if published:
+        training.progress("score", 0.0)
+        training.progress.count(len(material.records.users))
         assessor = Assessor(candidate.model, training.rules, training.metrics, material.catalogue)
         score_everyone(
             training.engine,
@@ -127,9 +136,12 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
             training.settings.scores_per_user,
             training.progress,
         )
+    training.progress("publish", 0.0)
     make_sure_it_is_held()
     finished_at = datetime.now(UTC)
     _finish(training, material, candidate, finished_at)
+    training.progress("publish", 1.0)
+    training.progress.close()
     return TrainReport(
         run_id=training.run_id,
         published=published,
@@ -140,6 +152,7 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
         observations=len(material.records.observations),
         figures=dict(candidate.model.holdout),
         seconds=(finished_at - training.started_at).total_seconds(),
+        stages=training.progress.records,
     )
 
 
@@ -149,6 +162,9 @@ def _candidate(training: _Training) -> tuple[Material, Candidate]:
     with reading(training.engine) as connection:
         material = read_material(connection, training.as_of, training.metrics)
     training.progress("read", 1.0)
+    read = material.records
+    training.progress.count(len(read.users) + len(read.events) + len(read.observations))
+    training.progress("fit", 0.0)
     model = hybrid.fit(
         material.records,
         material.catalogue,
@@ -159,6 +175,7 @@ def _candidate(training: _Training) -> tuple[Material, Candidate]:
         progress=training.progress,
         start=_chosen_before(material.last.figures if material.last else {}),
     )
+    training.progress("fit", 1.0)
     training.progress("judge", 0.0)
     judged = judge(model, material, training.metrics, training.as_of, training.settings)
     training.progress("judge", 1.0)

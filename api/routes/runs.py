@@ -14,6 +14,7 @@ from recommender.model_card.markdown import card_markdown
 from recommender.store.cards import load_card
 from recommender.store.engine import reading, writing
 from recommender.store.runs import list_runs, publish, published_run, rollback, run_detail
+from recommender.store.stages import load_stages
 
 from ..deps import USER_ID_PATTERN, App, needs
 from ..docs import problems
@@ -51,9 +52,9 @@ def get_runs(
     dependencies=[needs("admin")],
 )
 def get_run(state: App, run_id: RunId) -> dict[str, Any]:
-    """Show one run with its figures, of everybody and of groups of people, and its manifest."""
+    """Show one run with its figures, of everybody and of groups, its manifest and its stages."""
     with reading(state.engine) as connection:
-        return run_document(run_detail(connection, run_id))
+        return run_document(run_detail(connection, run_id), load_stages(connection, run_id))
 
 
 @router.get(

@@ -20,7 +20,10 @@ from recommender.knowledge import load_knowledge
 from recommender.leaderboard.board import Line
 from recommender.leaderboard.entrants import HYBRID
 from recommender.report.page import evaluation_page
+from recommender.report.runs import MOST_RUNS
 from recommender.resampling import Figure
+from recommender.store.engine import reading
+from recommender.store.stages import run_history
 
 _CATALOGUE = {
     "ndcg_at_10": "NDCG@10",
@@ -99,9 +102,11 @@ def command(
             progress=progress,
         )
         number = keep(engine, evaluation, chosen.keep_evaluations) if save else None
+        with reading(engine) as connection:
+            runs = run_history(connection, MOST_RUNS)
     found = evaluation.report
     if report is not None:
-        report.write_text(evaluation_page(found, known.metrics), encoding="utf-8")
+        report.write_text(evaluation_page(found, known.metrics, runs), encoding="utf-8")
     if per_user is not None:
         evaluation.people.write(per_user)
     emit(asdict(found) | {"evaluation_id": number}, lambda console: show(console, found))

@@ -19,6 +19,7 @@ COMMANDS = {
     "ingest": ("recommender.cli.ingest", "Take in users, actions, events, observations."),
     "catalogue": ("recommender.cli.catalogue", "Check, list, compare and retire actions."),
     "train": ("recommender.cli.train", "Train on all records and publish if it is no worse."),
+    "schedule": ("recommender.cli.schedule", "Train every day, without cron or systemd."),
     "recommend": ("recommender.cli.recommend", "What to show one person, with reasons."),
     "evaluate": ("recommender.cli.evaluate", "What the engine is worth on your own history."),
     "runs": ("recommender.cli.runs", "List, show, publish or roll back runs."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +15,20 @@ from recommender.cli.lazy import LazyGroup
 from recommender.cli.options import common_options, example, wants_json
 from recommender.cli.output import emit, table
 from recommender.cli.session import database, settings
+from recommender.cli.stages_table import stages_table
 from recommender.documents import run_document
 from recommender.errors import NoPublishedRunError
 from recommender.model_card.markdown import card_markdown
+from recommender.stages.record import StageRecord
 from recommender.store.cards import load_card
 from recommender.store.engine import Connection, reading, writing
 from recommender.store.runs import RunDetail, list_runs, published_run, rollback, run_detail
+from recommender.store.stages import load_stages
 
-_LAZY = {"publish": ("recommender.cli.publish", "Put a trained run in force.")}
+_LAZY = {
+    "publish": ("recommender.cli.publish", "Put a trained run in force."),
+    "report": ("recommender.cli.runs_report", "How the last trainings went, as a page."),
+}
 
 
 @click.group("runs", cls=LazyGroup, table=_LAZY, epilog=example("recommender runs list"))
@@ -51,16 +58,22 @@ def list_command() -> None:
 @click.argument("run_id", required=False)
 @common_options
 def show_command(run_id: str | None) -> None:
-    """Show one run (the published one if none is named); with --json also every group."""
+    """Show one run (the published one if none is named): figures, time and memory by stage.
+
+    With --json also every group of people.
+    """
     with database(settings()) as engine, reading(engine) as connection:
         detail = run_detail(connection, run_id or _in_force(connection))
-    emit(run_document(detail), lambda console: _show(console, detail))
+        stages = load_stages(connection, detail.summary.run_id)
+    emit(run_document(detail, stages), lambda console: _show(console, detail, stages))
 
 
-def _show(console: Console, detail: RunDetail) -> None:
+def _show(console: Console, detail: RunDetail, stages: Sequence[StageRecord]) -> None:
     about = asdict(detail.summary) | {"seed": detail.seed, "code_version": detail.code_version}
     about["came into force"] = ", ".join(f"{at:%Y-%m-%d %H:%M}" for at in detail.published_at)
     console.print(table({"": "left", " ": "left"}, list(about.items())))
+    if stages:
+        console.print("", stages_table(stages), sep="\n")
     figures = [(name, v) for (name, group), v in sorted(detail.figures.items()) if group == "all"]
     if figures:
         console.print("", table({"figure": "left", "value": "right"}, figures), sep="\n")

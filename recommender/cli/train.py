@@ -10,8 +10,8 @@ import click
 from recommender.cli.failures import DONE, HELD_BACK
 from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit
-from recommender.cli.progress import stages
 from recommender.cli.session import database, settings
+from recommender.cli.stages import training_watchers
 from recommender.knowledge import load_knowledge
 from recommender.train import TrainReport, train_and_publish
 
@@ -36,7 +36,7 @@ def command(
     """
     chosen = settings(seed=seed, search_seconds=search_seconds)
     known = load_knowledge(chosen)
-    with database(chosen) as engine, stages() as progress:
+    with database(chosen) as engine, training_watchers(engine, chosen) as watchers:
         report = train_and_publish(
             engine,
             rules=known.rules,
@@ -44,7 +44,7 @@ def command(
             settings=chosen,
             as_of=as_of,
             force=force,
-            progress=progress,
+            watchers=watchers,
         )
     emit(asdict(report), lambda console: console.print(train_in_words(report), soft_wrap=True))
     return DONE if report.published else HELD_BACK

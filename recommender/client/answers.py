@@ -207,6 +207,20 @@ class Figure(TypedDict):
     value: float
 
 
+class Stage(TypedDict):
+    """What a stage of a training took."""
+
+    stage: str
+    part_of: str | None
+    place: int
+    started_at: str
+    seconds: float | None
+    cpu_seconds: float | None
+    peak_mb: float | None
+    resident_mb: float | None
+    rows: int | None
+
+
 class RunDetail(Run):
     """One training in full."""
 
@@ -215,6 +229,7 @@ class RunDetail(Run):
     published_at: list[str]
     figures: list[Figure]
     manifest: dict[str, Any] | None
+    stages: list[Stage]
 
 
 class Published(TypedDict):

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from string import Template
 
 from recommender.domain import MetricsList
 from recommender.evaluate import EvaluationReport
 from recommender.report import harm, method, over_time, people, ranking, summary
+from recommender.report.layout import laid_out
+from recommender.report.runs import trainings
+from recommender.store.stages import RunHistory
 
-_TEMPLATE = Path(__file__).with_name("template.html")
 
-
-def evaluation_page(found: EvaluationReport, metrics: MetricsList) -> str:
+def evaluation_page(
+    found: EvaluationReport, metrics: MetricsList, runs: Sequence[RunHistory] = ()
+) -> str:
     """Lay out an evaluation as one HTML page.
 
     Parameters
     ----------
     metrics
         For naming readings in words.
+    runs
+        The last trainings, oldest first.
     """
     title = f"Evaluation of {found.window.end_at:%d %B %Y}"
     sections = (
@@ -36,11 +40,10 @@ def evaluation_page(found: EvaluationReport, metrics: MetricsList) -> str:
         harm.fairness_and_harm(found),
         over_time.days(found),
         over_time.history(found),
+        trainings(runs),
         people.learned(found, metrics),
         method.method(found),
         summary.limits(found),
         summary.definitions(),
     )
-    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(title), body="\n".join(section for section in sections if section)
-    )
+    return laid_out(title, sections)

@@ -12,8 +12,8 @@ WIDTH = 720
 _ROW, _LEFT, _RIGHT, _FOOT = 24, 225, 150, 30
 _SAYS = "The same figures stand as text beside the marks or in the table below."
 _TALL = 300
-_PALETTE = ("#0b5c7a", "#b5541c", "#6b7f2a", "#7a4b8c", "#8a8a8a", "#444444")
-_DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3", "4 2")
+PALETTE = ("#0b5c7a", "#b5541c", "#6b7f2a", "#7a4b8c", "#8a8a8a", "#444444")
+DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3", "4 2")
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def intervals(
     parts = _grid(axis, len(rows) * _ROW)
     if reference is not None:
         x = axis.at(reference)
-        parts.append(_line(x, 0, x, len(rows) * _ROW, "reference"))
+        parts.append(line(x, 0, x, len(rows) * _ROW, "reference"))
     for place, (label, value) in enumerate(rows):
         parts += _interval_row(axis, place, label, value, show, label == strong)
-    return _svg(height, describe, parts)
+    return drawing(height, describe, parts)
 
 
 def curve(
@@ -82,10 +82,10 @@ def curve(
     parts = _frame(across, up, x_title, y_title)
     if diagonal:
         ends = (across.at(0.0), up.at(0.0), across.at(high), up.at(high))
-        parts.append(_line(*ends, "reference"))
+        parts.append(line(*ends, "reference"))
     for place, (name, points) in enumerate(series.items()):
         parts += _one_curve(across, up, place, name, points, bars.get(name, ()))
-    return _svg(_TALL, describe, parts)
+    return drawing(_TALL, describe, parts)
 
 
 def bars(rows: Sequence[tuple[str, float]], *, describe: str, strong: str = "") -> str:
@@ -96,24 +96,24 @@ def bars(rows: Sequence[tuple[str, float]], *, describe: str, strong: str = "") 
         y = place * _ROW + _ROW / 2
         kind = "bar strong" if label == strong else "bar"
         parts += [
-            _text(_LEFT - 8, y + 4, label, "end", "strong" if label == strong else ""),
+            words_at(_LEFT - 8, y + 4, label, "end", "strong" if label == strong else ""),
             f'<rect class="{kind}" x="{_LEFT}" y="{y - 7:.1f}" height="14" '
             f'width="{max(axis.at(value) - _LEFT, 0.5):.1f}"/>',
-            _text(WIDTH - _RIGHT + 10, y + 4, f"{value:.0%}", "start"),
+            words_at(WIDTH - _RIGHT + 10, y + 4, f"{value:.0%}", "start"),
         ]
-    return _svg(len(rows) * _ROW + _FOOT, describe, parts)
+    return drawing(len(rows) * _ROW + _FOOT, describe, parts)
 
 
 def _interval_row(
     axis: Axis, place: int, label: str, value: Figure, show: Callable[[float], str], bold: bool
 ) -> list[str]:
     y, kind = place * _ROW + _ROW / 2, "strong" if bold else ""
-    out = [_text(_LEFT - 8, y + 4, label, "end", kind)]
+    out = [words_at(_LEFT - 8, y + 4, label, "end", kind)]
     if value.low == value.low:
-        out.append(_line(axis.at(value.low), y, axis.at(value.high), y, f"whisker {kind}"))
+        out.append(line(axis.at(value.low), y, axis.at(value.high), y, f"whisker {kind}"))
     words = f"{show(value.value)} ({show(value.low)} to {show(value.high)})"
     out.append(f'<circle class="dot {kind}" cx="{axis.at(value.value):.1f}" cy="{y}" r="4.5"/>')
-    out.append(_text(WIDTH - _RIGHT + 10, y + 4, words, "start", f"small {kind}"))
+    out.append(words_at(WIDTH - _RIGHT + 10, y + 4, words, "start", f"small {kind}"))
     return out
 
 
@@ -125,7 +125,7 @@ def _one_curve(
     points: Sequence[tuple[float, float]],
     whiskers: Sequence[tuple[float, float, float]],
 ) -> list[str]:
-    colour, dash = _PALETTE[place % len(_PALETTE)], _DASHES[place % len(_DASHES)]
+    colour, dash = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)]
     style = f'stroke="{colour}" stroke-dasharray="{dash}"' if dash else f'stroke="{colour}"'
     path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in points)
     y = 18 + 20 * place
@@ -141,7 +141,7 @@ def _one_curve(
     ]
     out.append(f'<line class="curve" x1="{WIDTH - 176}" x2="{WIDTH - 150}" y1="{y}" y2="{y}" '
                f"{style}/>")  # fmt: skip
-    return [*out, _text(WIDTH - 144, y + 4, name, "start")]
+    return [*out, words_at(WIDTH - 144, y + 4, name, "start")]
 
 
 def _frame(across: Axis, up: Axis, x_title: str, y_title: str) -> list[str]:
@@ -149,13 +149,13 @@ def _frame(across: Axis, up: Axis, x_title: str, y_title: str) -> list[str]:
     out = []
     for value in up.ticks():
         y = up.at(value)
-        out += [_line(left, y, right, y, "grid"), _text(left - 6, y + 4, _short(value), "end")]
+        out += [line(left, y, right, y, "grid"), words_at(left - 6, y + 4, short(value), "end")]
     for value in across.ticks(7):
         x = across.at(value)
-        out += [_line(x, bottom, x, bottom + 4, "axis"),
-                _text(x, bottom + 18, _short(value), "middle")]  # fmt: skip
-    out.append(_line(left, bottom, right, bottom, "axis"))
-    out.append(_text((left + right) / 2, bottom + 38, x_title, "middle"))
+        out += [line(x, bottom, x, bottom + 4, "axis"),
+                words_at(x, bottom + 18, short(value), "middle")]  # fmt: skip
+    out.append(line(left, bottom, right, bottom, "axis"))
+    out.append(words_at((left + right) / 2, bottom + 38, x_title, "middle"))
     middle = (top + bottom) / 2
     out.append(
         f'<text x="14" y="{middle}" text-anchor="middle" '
@@ -168,7 +168,7 @@ def _grid(axis: Axis, bottom: float) -> list[str]:
     out = []
     for value in axis.ticks():
         x = axis.at(value)
-        out += [_line(x, 0, x, bottom, "grid"), _text(x, bottom + 16, _short(value), "middle")]
+        out += [line(x, 0, x, bottom, "grid"), words_at(x, bottom + 16, short(value), "middle")]
     return out
 
 
@@ -194,20 +194,28 @@ def _round_step(step: float) -> float:
     return next(round(size * lead, 12) for lead in (1.0, 2.0, 5.0, 10.0) if size * lead >= step)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A tick's label: no digit more than it needs.
+
+    >>> short(0.5), short(20.0)
+    ('0.5', '20')
+    """
     return f"{value:.4f}".rstrip("0").rstrip(".") if value else "0"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    """A line of a class that the page's style knows."""
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def _text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
+def words_at(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
+    """Words at a point: ``anchor`` is start, middle or end."""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
     return f'<text class="{kind}" {place}>{escape(words)}</text>'
 
 
-def _svg(height: float, describe: str, parts: Sequence[str]) -> str:
+def drawing(height: float, describe: str, parts: Sequence[str]) -> str:
+    """Put marks into one picture with a title for those who can't see it."""
     return (
         f'<div class="scroll" tabindex="0"><svg role="img" viewBox="0 0 {WIDTH} {height:.0f}">'
         f"<title>{escape(describe)}</title><desc>{_SAYS}</desc>{''.join(parts)}</svg></div>"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from recommender.columns import PART_COLUMNS
+from recommender.store import history_view
 from recommender.store.view_queries import (
     CURRENT,
     LATEST_POSTGRESQL,
@@ -180,6 +181,13 @@ VIEWS = (
         },
         LATEST_SQLITE,
         LATEST_POSTGRESQL,
+    ),
+    View(
+        "run_history",
+        history_view.COMMENT,
+        history_view.COLUMNS,
+        history_view.query("sqlite"),
+        history_view.query("postgresql"),
     ),
 )
 """Every view, in the order in which they can be created."""

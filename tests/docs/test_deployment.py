@@ -74,7 +74,7 @@ def typed() -> list[list[str]]:
 
 def test_every_command_line_is_one() -> None:
     lines = typed()
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         context = click.Context(main)
         command = main.get_command(context, line[0])
@@ -84,7 +84,7 @@ def test_every_command_line_is_one() -> None:
 
 def test_containers_wait_for_the_database_and_hold_no_password() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    for name in ("serve", "train", "upgrade"):
+    for name in ("serve", "train", "upgrade", "schedule"):
         service = services[name]
         assert service["depends_on"]["database"]["condition"] == "service_healthy"
         assert service["environment"]["PGPASSWORD"].startswith("${POSTGRES_PASSWORD:?")
@@ -132,7 +132,11 @@ def names_of_figures(url: str) -> set[str]:
         f"{family.name}_total" if family.type == "counter" else family.name for family in families
     }
     engine.dispose()
-    run = {"recommender_published_run_info", "recommender_published_run_age_seconds"}
+    run = {
+        "recommender_published_run_info",
+        "recommender_published_run_age_seconds",
+        "recommender_run_stage_seconds",
+    }
     return names | run | {"recommender_run_figure"} | {name for name, _, _ in _BY_SEGMENT.values()}
 
 

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.logs import ConsoleFormatter, JsonFormatter, configuration
 from recommender.errors import StoreError
+from recommender.logs import ConsoleFormatter, JsonFormatter, configuration
 from recommender.settings import Settings
 from recommender.store.engine import Engine, connect, reading, writing
 
@@ -82,6 +82,10 @@ def test_the_published_run_is_described(near: TestClient) -> None:
     assert 0 < found["recommender_published_run_age_seconds"] < 86_400
     assert any(name.startswith("recommender_run_feed_ratio{feed=") for name in found)
     assert any(name.startswith('recommender_run_figure{name="log_loss') for name in found)
+    assert all(
+        found[f'recommender_run_stage_seconds{{stage="{stage}"}}'] > 0
+        for stage in ("read", "fit", "score", "publish")
+    )
     build = next(name for name in found if name.startswith("recommender_build_info{"))
     assert "sha256:" in build
 

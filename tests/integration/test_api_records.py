@@ -240,6 +240,8 @@ def test_a_run_and_its_card_can_be_read(client: TestClient) -> None:
     assert run["published"]
     assert {"name", "segment", "value"} == set(run["figures"][0])
     assert any(figure["segment"] == "sex: female" for figure in run["figures"])
+    assert {"read", "fit", "score"} < {stage["stage"] for stage in run["stages"]}
+    assert all(stage["seconds"] >= 0 for stage in run["stages"])
     card = client.get(f"/v1/runs/{run_id}/card")
     assert card.headers["content-type"] == "application/json"
     assert card.json()["run_id"] == run_id

@@ -1,4 +1,4 @@
-"""The log of a server: one line an event on standard error, JSON or for people to read.
+"""The log of a server or a job: one line an event on standard error, JSON or for people to read.
 
 No line quotes a request: what is logged are route templates, statuses and numbers of our own.
 Texts of exceptions may quote a record, so that only their type and place are written.
@@ -50,10 +50,11 @@ class ConsoleFormatter(logging.Formatter):
         return " ".join([*words, *pairs])
 
 
-_FORMATTERS: Mapping[str, type[logging.Formatter]] = {
+FORMATTERS: Mapping[str, type[logging.Formatter]] = {
     "json": JsonFormatter,
     "console": ConsoleFormatter,
 }
+"""By what ``log_format`` says."""
 
 
 def configuration(settings: LogSettings) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def configuration(settings: LogSettings) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": _FORMATTERS[settings.log_format]}},
+        "formatters": {"line": {"()": FORMATTERS[settings.log_format]}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {
