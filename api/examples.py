@@ -165,6 +165,7 @@ _CARD = {
     "drift": {},
     "gate": {"passed": True},
     "guardrails": {"rules": 116},
+    "offers": {"people": 5000, "figures": {"near_miss": 0.11}, "rules": []},
 }
 _EXPORT: dict[str, Any] = {
     "user_id": _USER,

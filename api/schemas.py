@@ -395,6 +395,10 @@ class CardOut(_Out):
     drift: dict[str, Any]
     gate: dict[str, Any]
     guardrails: dict[str, Any]
+    offers: Annotated[
+        dict[str, Any] | None,
+        Field(description="What it would offer, and what is withheld; null in older cards."),
+    ] = None
 
 
 class RolledBackOut(_Out):

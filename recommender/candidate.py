@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from recommender.dataset import Records
-from recommender.domain import Catalogue, MetricsList
+import numpy as np
+
+from recommender.assess import Assessor
+from recommender.dataset import Records, select_users, take_users
+from recommender.domain import Audience, Catalogue, MetricsList, Objective, Verdict
 from recommender.drift.measure import Drift, LastRun, measure
+from recommender.drift.offers import Offers, Seen, offers, seen
 from recommender.drift.people import picture_document, picture_from
 from recommender.errors import DataError, NotFoundError, NothingToLearnError
 from recommender.gate import GateDecision, decide
+from recommender.guardrails.rules import Rules
 from recommender.model_card.groups import GroupFigures, figures_by_segment, group_figures
 from recommender.models.artifact import pack, unpack
 from recommender.models.hybrid import HybridModel
@@ -25,6 +30,8 @@ from recommender.store.runs import all_figures, load_artifact, published_run
 
 FEEDS_SAMPLE = 20_000
 """People whose readings are counted by source; of more, a sample is enough."""
+OFFERS_SAMPLE = 5_000
+"""People whose lists are looked at; of more, a sample is enough."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +82,52 @@ def judge(
     metrics: MetricsList,
     as_of: datetime,
     limits: GateLimits,
+    rules: Rules,
 ) -> Candidate:
     """Measure a fitted model against the run in force and let the gate decide."""
     last = material.last
-    drift = measure(model, last, material.records, material.feeds, as_of)
+    assessor = Assessor(model, rules, metrics, material.catalogue)
+    drift = replace(
+        measure(model, last, material.records, material.feeds, as_of),
+        offers=offers_of(assessor, material.records, as_of.timestamp(), rules.disabled),
+    )
     before = None if last is None else _of_all(last.figures)
     decision = decide(model.holdout, before, drift, limits)
     groups = group_figures(model.held_out, metrics) if model.held_out else []
     # The held-out rows have told all they have to, and weigh as much as the records.
     return Candidate(replace(model, held_out=None), drift, groups, decision)
+
+
+def offers_of(
+    assessor: Assessor, records: Records, at: float, switched_off: tuple[str, ...] = ()
+) -> Offers | None:
+    """What a model would offer to a sample of people, and what is withheld from them."""
+    total = len(records.users)
+    every = max(-(-total // OFFERS_SAMPLE), 1)
+    some = records if every == 1 else select_users(records, np.arange(0, total, every))
+    guard, step = assessor.guard, assessor.model.at_once
+    found = (
+        _seen(assessor, take_users(some, start, min(start + step, len(some.users))), at)
+        for start in range(0, len(some.users), step)
+    )
+    return offers(
+        found,
+        int(assessor.active.sum()),
+        list(zip(guard.rule_ids, guard.rule_versions, strict=True)),
+        [rule.verdict == Verdict.WITHHOLD for rule in guard.rules],
+        switched_off,
+    )
+
+
+def _seen(assessor: Assessor, records: Records, at: float) -> Seen:
+    assessment = assessor.assess(records, at, Audience.USER)
+    active = assessor.active
+    return seen(
+        assessment.score(Objective.BENEFIT)[:, active],
+        assessment.withheld[:, active],
+        assessment.decisions.rule[:, active],
+        len(assessor.guard.rule_ids),
+    )
 
 
 def _of_all(figures: Mapping[tuple[str, str], float]) -> dict[str, float]:

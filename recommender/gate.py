@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from recommender.drift.feeds import LEAST_A_DAY, FeedDrift
 from recommender.drift.measure import Drift
 from recommender.drift.outcomes import Calibration, Paired
 from recommender.drift.people import FeatureDrift
+from recommender.gate_offers import SURE_SE, offers_reasons, some, unscored
 from recommender.settings import GateLimits
 
 Figures = Mapping[str, float]
 
 MARGIN_SE = 1.645
 """How many standard errors worse a candidate must be before chance is ruled out (one side, 5 %)."""
-SURE_SE = 3.0
-"""The same for calibration, which is looked at every night whatever the candidate is worth."""
 NEGLIGIBLE_LOSS = 0.001
 """Log loss that makes no difference to anyone, such as where everything shown is completed."""
 
@@ -24,9 +25,9 @@ WHAT_TO_DO = (
     "`recommender train --force`"
 )
 
+_LOG = logging.getLogger("recommender.gate")
 _LEAST_FEATURES = 3
 _WORTH_MISSING = 0.05
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,19 @@ def forced_message(message: str) -> str:
     return f"published by force: {message.removesuffix(f'. {WHAT_TO_DO}')}"
 
 
+def log_overruled(run_id: str, command: str, message: str) -> None:
+    """Leave a line in the log that a run was published although the gate held it back.
+
+    Parameters
+    ----------
+    command
+        What was given to overrule the gate; that no account is named keeps the log free of people.
+    message
+        ``forced_message``.
+    """
+    _LOG.warning("gate overruled by `%s`, run %s: %s", command, run_id, message)
+
+
 def decide(
     candidate: Figures,
     published: Figures | None,
@@ -71,18 +85,24 @@ def decide(
     published
         The same of the run in force, each measured on its own last days, or None.
     drift
-        What changed since the run in force was trained; only looked at if there is one.
+        What changed since the run in force was trained; only looked at if there is one, but for
+        people without a score.
     limits
         The settings' defaults if None.
     """
     limits = limits or GateLimits.model_construct()
     reasons = [*_against_popularity(candidate, limits)]
+    offers = drift.offers if drift else None
+    if offers is not None:
+        reasons += unscored(offers, limits)
     if published is not None:
         reasons += _against_published(candidate, published, drift, limits)
         if drift is not None:
             reasons += _outcomes(drift, limits)
             reasons += _features(drift.features, limits)
             reasons += _feeds(drift, limits)
+            if offers is not None:
+                reasons += offers_reasons(offers, drift.before, limits, drift.days)
     return GateDecision(tuple(reasons))
 
 
@@ -167,6 +187,16 @@ def _known(name: str, group: str, shift: float, drift: Drift, limits: GateLimits
     return abs(before) > largest[name] and before * shift > 0
 
 
+def _fell_silent(feed: FeedDrift, drift: Drift, limits: GateLimits) -> bool:
+    """Whether the last day brought far less than the published run's, which may be little.
+
+    Where records arrive late, the last day is never complete; but as late on every night.
+    """
+    arrived = min(drift.before.get(("feed_day", feed.name), 0.0), 1.0)
+    enough = feed.usual_day * arrived >= LEAST_A_DAY
+    return feed.day is not None and enough and feed.day < limits.gate_feed_ratio * arrived
+
+
 def _features(features: tuple[FeatureDrift, ...], limits: GateLimits) -> Iterator[str]:
     shifted = sorted(
         (one for one in features if one.beyond_chance and one.psi > limits.gate_psi),
@@ -175,7 +205,7 @@ def _features(features: tuple[FeatureDrift, ...], limits: GateLimits) -> Iterato
     extreme = [one for one in shifted if one.psi > limits.gate_psi_single]
     many = max(limits.gate_psi_share * len(features), _LEAST_FEATURES)
     if extreme or len(shifted) >= many:
-        named = _some(f"{one.name} ({one.psi:.2f})" for one in shifted)
+        named = some(f"{one.name} ({one.psi:.2f})" for one in shifted)
         yield (
             f"people look unlike those the published run was trained on: {len(shifted)} of "
             f"{len(features)} features have a stability index above {limits.gate_psi:g}: {named}; "
@@ -188,7 +218,7 @@ def _features(features: tuple[FeatureDrift, ...], limits: GateLimits) -> Iterato
         and one.present_now < (1.0 - limits.gate_vanished) * one.present_before
     ]
     if gone:
-        named = _some(
+        named = some(
             f"{one.name} (of {one.present_before:.0%} of people, now of {one.present_now:.0%})"
             for one in gone
         )
@@ -198,15 +228,20 @@ def _features(features: tuple[FeatureDrift, ...], limits: GateLimits) -> Iterato
 def _feeds(drift: Drift, limits: GateLimits) -> Iterator[str]:
     """Feeds that were as usual when the published run was trained, and are no longer."""
     large = [feed for feed in drift.feeds if feed.share >= limits.gate_feed_share]
+    meant_to_go_on = [feed for feed in large if not limits.expects_stop(feed.name)]
     silent = [
         feed
-        for feed in large
+        for feed in meant_to_go_on
         if feed.ratio < limits.gate_feed_ratio
         and drift.before.get(("feed_ratio", feed.name), 0.0) >= limits.gate_feed_ratio
     ]
     if silent:
-        named = _some(f"{feed.name} ({feed.ratio:.0%})" for feed in silent)
+        named = some(f"{feed.name} ({feed.ratio:.0%})" for feed in silent)
         yield f"feeds stopped, records of the last 7 days against a usual week: {named}"
+    gone = [feed for feed in meant_to_go_on if _fell_silent(feed, drift, limits)]
+    if newly := [feed for feed in gone if feed not in silent]:
+        named = some(f"{feed.name} ({feed.day or 0.0:.0%})" for feed in newly)
+        yield f"feeds fell silent, records of the last day against the same day of a week: {named}"
     moved = [
         feed
         for feed in large
@@ -215,12 +250,5 @@ def _feeds(drift: Drift, limits: GateLimits) -> Iterator[str]:
         and not _known("feed_shift", feed.name, feed.shift, drift, limits)
     ]
     if moved:
-        named = _some(f"{feed.name} ({feed.shift:+.1f} standard deviations)" for feed in moved)
+        named = some(f"{feed.name} ({feed.shift:+.1f} standard deviations)" for feed in moved)
         yield f"new readings are unlike those before: {named}; was a unit changed?"
-
-
-def _some(words: Iterator[str]) -> str:
-    """The first few, and how many more."""
-    every = list(words)
-    more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
-    return ", ".join(every[:_NAMED]) + more

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from recommender.assess import Assessor
 from recommender.domain import MetricsList
 from recommender.errors import ConflictError
-from recommender.gate import forced_message
+from recommender.gate import forced_message, log_overruled
 from recommender.guardrails.rules import Rules
 from recommender.models.artifact import unpack
 from recommender.nightly import score_everyone
@@ -20,6 +20,8 @@ from recommender.store.lock import train_lock
 from recommender.store.read import load_catalogue
 from recommender.store.retention import drop_nightly, forget_erased
 from recommender.store.runs import load_artifact, publish, run_detail
+
+COMMAND = "runs publish --force"
 
 
 def publish_held_back(
@@ -62,8 +64,11 @@ def publish_held_back(
         score_everyone(engine, run_id, assessor, records, found.as_of, keep, progress)
         make_sure_it_is_held()
         with writing(engine) as connection:
-            forced = {"gate": card["gate"] | {"forced": True}}
+            how = {"forced": True, "forced_by": COMMAND, "forced_at": now.isoformat("T", "seconds")}
+            forced = {"gate": card["gate"] | how}
             message = forced_message(found.message or "")
             release(connection, run_id, message, card | forced)
             forget_erased(connection, run_id, now)
-            return publish(connection, run_id, "publish", datetime.now(UTC))
+            publication_id = publish(connection, run_id, "publish", datetime.now(UTC))
+    log_overruled(run_id, COMMAND, message)
+    return publication_id

@@ -10,46 +10,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from recommender.domain import Exploration
-
-
-class GateLimits(BaseSettings):
-    """Limits beyond which the gate keeps the run in force."""
-
-    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
-
-    gate_log_loss: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.02, description="Largest relative loss against popularity or the published run."
-    )
-    gate_calibration_error: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.10, description="Largest calibration error on held-out days."
-    )
-    gate_calibration_shift: Annotated[float, Field(ge=0, le=20)] = Field(
-        default=0.7,
-        description="Largest distance, in log-odds, of what people do from what was expected.",
-    )
-    gate_psi: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=0.25, description="Population stability index above which a feature has shifted."
-    )
-    gate_psi_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.25, description="Share of features that may not shift at once."
-    )
-    gate_psi_single: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=1.0, description="Stability index that is too much even for one feature."
-    )
-    gate_vanished: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.8, description="Share of a feature's known values that may go missing."
-    )
-    gate_feed_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.25, description="A feed with less than this share of a usual week has stopped."
-    )
-    gate_feed_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.02, description="Share of all readings, or events, that makes a feed count."
-    )
-    gate_feed_shift: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=1.0,
-        description="Largest distance of a feed's new mean from the old, standard deviations.",
-    )
-
+from recommender.gate_limits import GateLimits as GateLimits
+from recommender.hook_settings import HookSettings
 
 _ALGORITHM = "(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA)"
 Days = Annotated[int, Field(ge=1, le=36_500)]
@@ -187,7 +149,7 @@ class HttpSettings(BaseSettings):
     )
 
 
-class Settings(GateLimits, Retention, TokenSettings, LogSettings, HttpSettings):
+class Settings(GateLimits, Retention, TokenSettings, LogSettings, HttpSettings, HookSettings):
     """Everything an operator may set; each has a sane default and a range that is checked."""
 
     model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")

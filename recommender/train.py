@@ -17,6 +17,7 @@ from recommender.assess import Assessor
 from recommender.candidate import Candidate, Material, judge, read_material
 from recommender.domain import MetricsList
 from recommender.errors import RecommenderError, SettingsError
+from recommender.gate import log_overruled
 from recommender.guardrails.rules import Rules
 from recommender.model_card.build import RunFacts, model_card
 from recommender.models import hybrid
@@ -177,7 +178,9 @@ def _candidate(training: _Training) -> tuple[Material, Candidate]:
     )
     training.progress("fit", 1.0)
     training.progress("judge", 0.0)
-    judged = judge(model, material, training.metrics, training.as_of, training.settings)
+    judged = judge(
+        model, material, training.metrics, training.as_of, training.settings, training.rules
+    )
     training.progress("judge", 1.0)
     return material, judged
 
@@ -202,6 +205,8 @@ def _finish(training: _Training, material: Material, candidate: Candidate, now: 
         if published:
             forget_erased(connection, run_id, training.started_at)
             publish(connection, run_id, "train", now)
+    if training.force and not candidate.decision.passed:
+        log_overruled(run_id, "train --force", message)
 
 
 def _card(

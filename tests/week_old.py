@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from trained import administer, url_of
 
+from recommender.guardrails.rules import Rules
 from recommender.ingest import ingest_files
 from recommender.knowledge import load_knowledge
 from recommender.settings import Settings
@@ -67,15 +68,21 @@ def week_old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def train(url: str, as_of: datetime = NOW, force: bool = False) -> TrainReport:
+def train(
+    url: str,
+    as_of: datetime = NOW,
+    force: bool = False,
+    rules: Rules = KNOWN.rules,
+    expected_stops: str = "",
+) -> TrainReport:
     """Train on what a database holds."""
     engine = connect(url)
     try:
         return train_and_publish(
             engine,
-            rules=KNOWN.rules,
+            rules=rules,
             metrics=KNOWN.metrics,
-            settings=Settings(scores_per_user=3),
+            settings=Settings(scores_per_user=3, gate_expected_stops=expected_stops),
             as_of=as_of,
             force=force,
         )

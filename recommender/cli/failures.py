@@ -34,7 +34,7 @@ def report(error: BaseException, as_json: bool) -> int:
     if isinstance(error, KeyboardInterrupt) or _was_interrupted(error):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    code, kind, message = _described(error)
+    code, kind, message = described(error)
     if os.environ.get("RECOMMENDER_DEBUG"):
         traceback.print_exception(error)
     if isinstance(error, click.ClickException):
@@ -51,7 +51,7 @@ def _was_interrupted(error: BaseException) -> bool:
     return isinstance(error, click.Abort) and not isinstance(error.__context__, EOFError)
 
 
-def _described(error: BaseException) -> tuple[int, str, str]:
+def described(error: BaseException) -> tuple[int, str, str]:
     """Exit code, kind and words; an unexpected error's own text may hold data and is left out."""
     kind = type(error).__name__
     if isinstance(error, RecommenderError):

@@ -16,6 +16,7 @@ from recommender.cli.options import common_options, example, wants_json
 from recommender.cli.output import emit, table
 from recommender.cli.session import database, settings
 from recommender.cli.stages_table import stages_table
+from recommender.cli.withholding_table import WITHHOLDING_HEADINGS, withholding_rows
 from recommender.documents import run_document
 from recommender.errors import NoPublishedRunError
 from recommender.model_card.markdown import card_markdown
@@ -86,6 +87,8 @@ def _show(console: Console, detail: RunDetail, stages: Sequence[StageRecord]) ->
         headings = {"feature that moved": "left", "stability index": "right", "known": "right"}
         rows = sorted(moved, key=lambda row: -row[1])
         console.print("", table(headings, rows), sep="\n")
+    if withheld := withholding_rows(detail.figures):
+        console.print("", table(WITHHOLDING_HEADINGS, withheld), sep="\n")
     console.print(f"\nMore: recommender runs card {detail.summary.run_id}", soft_wrap=True)
 
 

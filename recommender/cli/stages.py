@@ -12,10 +12,8 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from recommender.cli.log_lines import logging_to_stderr
 from recommender.cli.options import wants_json
 from recommender.logs import Entry
-from recommender.settings import LogSettings
 from recommender.stages.estimate import Estimate
 from recommender.stages.record import StageRecord, Watcher
 from recommender.store.engine import Engine, reading
@@ -25,7 +23,7 @@ _LOGGER = "recommender.train"
 
 
 @contextmanager
-def training_watchers(engine: Engine, log: LogSettings) -> Iterator[Sequence[Watcher]]:
+def training_watchers(engine: Engine) -> Iterator[Sequence[Watcher]]:
     """Give what watches a training: for people on a terminal, else for machines.
 
     Both stand on standard error. With ``--json`` a terminal stays silent.
@@ -36,15 +34,14 @@ def training_watchers(engine: Engine, log: LogSettings) -> Iterator[Sequence[Wat
         return
     with reading(engine) as connection:
         usual = usual_seconds(connection)
-    watching = _bar(screen, usual) if screen.is_terminal else _lines(log, usual)
+    watching = _bar(screen, usual) if screen.is_terminal else _lines(usual)
     with watching as watcher:
         yield (watcher,)
 
 
 @contextmanager
-def _lines(log: LogSettings, usual: Mapping[str, float]) -> Iterator[Watcher]:
-    with logging_to_stderr(log):
-        yield StageLines(Estimate(usual, time.monotonic()))
+def _lines(usual: Mapping[str, float]) -> Iterator[Watcher]:
+    yield StageLines(Estimate(usual, time.monotonic()))
 
 
 @contextmanager

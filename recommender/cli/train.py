@@ -7,7 +7,9 @@ from datetime import datetime
 
 import click
 
+from recommender.cli.after_train import failures_told, tell_hooks
 from recommender.cli.failures import DONE, HELD_BACK
+from recommender.cli.log_lines import logging_to_stderr
 from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit
 from recommender.cli.session import database, settings
@@ -35,19 +37,26 @@ def command(
     Ends with 4 if the gate kept the old run, with 5 if another train is at work.
     """
     chosen = settings(seed=seed, search_seconds=search_seconds)
-    known = load_knowledge(chosen)
-    with database(chosen) as engine, training_watchers(engine, chosen) as watchers:
-        report = train_and_publish(
-            engine,
-            rules=known.rules,
-            metrics=known.metrics,
-            settings=chosen,
-            as_of=as_of,
-            force=force,
-            watchers=watchers,
-        )
-    emit(asdict(report), lambda console: console.print(train_in_words(report), soft_wrap=True))
-    return DONE if report.published else HELD_BACK
+    with logging_to_stderr(chosen):
+        with (
+            failures_told(chosen),
+            database(chosen) as engine,
+            training_watchers(engine) as watchers,
+        ):
+            known = load_knowledge(chosen)
+            report = train_and_publish(
+                engine,
+                rules=known.rules,
+                metrics=known.metrics,
+                settings=chosen,
+                as_of=as_of,
+                force=force,
+                watchers=watchers,
+            )
+        emit(asdict(report), lambda console: console.print(train_in_words(report), soft_wrap=True))
+        code = DONE if report.published else HELD_BACK
+        tell_hooks(chosen, report, code)
+    return code
 
 
 def train_in_words(report: TrainReport) -> str:

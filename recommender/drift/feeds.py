@@ -2,8 +2,8 @@
 
 A feed is a metric from a source, or a type of event. The last seven days are set against the median
 of the four weeks before, so that a single import of old records, or a new installation, does not
-look like a feed that stopped. A source may be named after somebody's own device: those that fewer
-than ``LEAST_PEOPLE`` use are counted together.
+look like a feed that stopped; the last day against the same day of those weeks. A source may be
+named after somebody's own device: those that fewer than ``LEAST_PEOPLE`` use are counted together.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from recommender.store.feeds import PERIOD_ENDS_DAYS, FeedCount
 
 LEAST_A_WEEK = 30
 """A feed that usually brings fewer records a week is too small to be judged."""
+LEAST_A_DAY = 30
+"""The same for a single day."""
 
 _PERIODS = len(PERIOD_ENDS_DAYS)
 _NEWEST, _WEEK = slice(0, 1), slice(0, 2)
 _BEFORE = slice(2, _PERIODS)
+_SAME_DAYS = slice(2, _PERIODS, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,19 @@ class FeedDrift:
         Mean of the newest readings (of the last day if it has enough people, else of the week)
         minus the mean of the weeks before, in standard deviations of the latter; None if there
         are not enough.
+    usual_day
+        Records of the same day of a usual week (a weekend is no surprise).
+    day
+        Records of the last day over those; None if they are fewer than ``LEAST_A_DAY``. Well
+        below 1 on every night where records arrive late.
     """
 
     name: str
     share: float
     ratio: float
     shift: float | None
+    usual_day: float = 0.0
+    day: float | None = None
 
 
 def reading_feeds(counts: Iterable[FeedCount]) -> list[FeedDrift]:
@@ -84,7 +94,8 @@ def _name(metric: str, source: str | None, people: int) -> str:
 
 
 def _judged(counts: Mapping[str, FloatArray], sums: Mapping[str, FloatArray]) -> list[FeedDrift]:
-    usual = {name: float(np.median(own[_BEFORE])) for name, own in counts.items()}
+    usual = {name: float(np.median(_weeks(own))) for name, own in counts.items()}
+    days = {name: float(np.median(own[_SAME_DAYS])) for name, own in counts.items()}
     total = sum(usual.values())
     return [
         FeedDrift(
@@ -92,10 +103,18 @@ def _judged(counts: Mapping[str, FloatArray], sums: Mapping[str, FloatArray]) ->
             usual[name] / total,
             float(own[_WEEK].sum()) / usual[name],
             _shift(sums[name]) if name in sums else None,
+            days[name],
+            float(own[_NEWEST].sum()) / days[name] if days[name] >= LEAST_A_DAY else None,
         )
         for name, own in sorted(counts.items())
         if usual[name] >= LEAST_A_WEEK
     ]
+
+
+def _weeks(own: FloatArray) -> FloatArray:
+    """Sums of the four weeks before."""
+    weeks: FloatArray = own[_BEFORE].reshape(-1, 2).sum(axis=1)
+    return weeks
 
 
 def _shift(sums: FloatArray) -> float | None:

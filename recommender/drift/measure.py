@@ -9,7 +9,9 @@ from datetime import datetime
 import numpy as np
 
 from recommender.dataset import Records, select_users
+from recommender.domain import SECONDS_PER_DAY
 from recommender.drift.feeds import FeedDrift, event_feeds, reading_feeds
+from recommender.drift.offers import Offers
 from recommender.drift.outcomes import Calibration, Paired, calibration, paired
 from recommender.drift.people import Column, FeatureDrift, compare, picture
 from recommender.models.holdout import HeldOut, expected
@@ -66,6 +68,10 @@ class Drift:
         The candidate against the run in force on those rows: as trained on everything, which
         favours it, and as trained before the held-out days, where the run in force has seen no
         more than it.
+    offers
+        What the candidate would offer, and what the guardrails withhold.
+    days
+        How much later than the run in force the candidate stands.
     """
 
     people: tuple[Column, ...]
@@ -76,6 +82,8 @@ class Drift:
     published: Calibration | None = None
     late: Paired | None = None
     early: Paired | None = None
+    offers: Offers | None = None
+    days: float = 1.0
 
     def figures(self) -> dict[tuple[str, str], float]:
         """Everything as figures of the run."""
@@ -90,6 +98,8 @@ class Drift:
         for feed in self.feeds:
             yield ("feed_ratio", feed.name), feed.ratio
             yield ("feed_share", feed.name), feed.share
+            if feed.day is not None:
+                yield ("feed_day", feed.name), feed.day
             if feed.shift is not None:
                 yield ("feed_shift", feed.name), feed.shift
         for prefix, found in (("", self.own), ("published_", self.published)):
@@ -103,6 +113,8 @@ class Drift:
                 yield (f"log_loss_change_{name}", "all"), pair.change
                 yield (f"log_loss_change_{name}_se", "all"), pair.change_se
                 yield ("published_log_loss", "all"), pair.before
+        if self.offers is not None:
+            yield from self.offers.figures()
 
 
 def measure(
@@ -124,7 +136,10 @@ def measure(
     if last.model is not None:
         features = compare(last.people, last.model.parameters.space, records, at)
     published, late, early = _compared(model, last, held)
-    return Drift(people, tuple(features), feeds, last.figures, own, published, late, early)
+    days = (at - last.as_of.timestamp()) / SECONDS_PER_DAY
+    return Drift(
+        people, tuple(features), feeds, last.figures, own, published, late, early, days=days
+    )
 
 
 def _compared(

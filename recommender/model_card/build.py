@@ -6,7 +6,7 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -103,9 +103,12 @@ def model_card(
         "least_people": LEAST_PEOPLE,
         "groups": [_group(one) for one in groups],
         "drift": _drift(drift, facts.compared_with),
+        "offers": _offers(drift),
         "gate": {
             "passed": not facts.reasons,
             "forced": facts.forced,
+            "forced_by": "train --force" if facts.forced else None,
+            "forced_at": _instant(facts.finished_at.timestamp()) if facts.forced else None,
             "reasons": list(facts.reasons),
         },
         "guardrails": _guardrails(rules),
@@ -163,9 +166,33 @@ def _drift(drift: Drift, compared_with: str | None) -> dict[str, Any]:
         "feeds": [_rounded(asdict(one)) for one in drift.feeds],
         "outcomes": {
             name: _short(value)
-            for (name, group), value in sorted(drift.figures().items())
+            for (name, group), value in sorted(replace(drift, offers=None).figures().items())
             if group == "all"
         },
+    }
+
+
+def _offers(drift: Drift) -> dict[str, Any] | None:
+    """What would be offered and what is withheld, of rules that concern enough people."""
+    if drift.offers is None:
+        return None
+    every = dict(drift.offers.figures())
+    return {
+        "people": round(drift.offers.people, -1),
+        "figures": {
+            name: _short(value)
+            for (name, segment), value in every.items()
+            if segment == "all" and name != "offers_people"
+        },
+        "rules": [
+            {
+                "rule_id": rule_id,
+                "people": _short(value),
+                "near_misses": _short(every.get(("near_miss", rule_id), 0.0)),
+            }
+            for (name, rule_id), value in every.items()
+            if name == "rule_people"
+        ],
     }
 
 

@@ -20,6 +20,10 @@ Mean and standard error over people, on the held-out days. Groups of fewer than 
 left out, counts are rounded to tens. A good model has `predicted_rate` close to `observed_rate` in
 every group."""
 
+_OFFERS_NOTE = """\
+The first ten allowed actions of {people:,} people by score, and how often the best-scored action is
+withheld (`near_miss`). Rules that concern fewer than 20 of them are left out."""
+
 
 def card_markdown(card: Mapping[str, Any]) -> str:
     """Write a card as Markdown."""
@@ -32,6 +36,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         *_groups(card["groups"], card["least_people"]),
         *_figures(card["figures"]),
         *_drift(card["drift"]),
+        *_offers(card.get("offers")),
         *_features(card["features"]),
         *_guardrails(card["guardrails"]),
         "## Settings and versions",
@@ -49,7 +54,8 @@ def _gate(gate: Mapping[str, Any]) -> Iterator[str]:
     if gate["passed"]:
         yield from _bullets("Gate", ["passed"])
         return
-    outcome = "held back, published by force" if gate["forced"] else "held back"
+    by = f" (`{gate['forced_by']}`)" if gate.get("forced_by") else ""
+    outcome = f"held back, published by force{by}" if gate["forced"] else "held back"
     yield from _bullets("Gate", [outcome, *gate["reasons"]])
 
 
@@ -133,6 +139,26 @@ def _drift(drift: Mapping[str, Any]) -> Iterator[str]:
                     "-" if one["shift"] is None else f"{one['shift']:+.2f}",
                 )
                 for one in drift["feeds"]
+            ],
+        )
+
+
+def _offers(offers: Mapping[str, Any] | None) -> Iterator[str]:
+    """Cards of older versions have none."""
+    if not offers:
+        return
+    yield "## What it would offer, and what is withheld"
+    yield _OFFERS_NOTE.format(people=offers["people"])
+    yield _table(
+        ("figure", "value"), [(name, f"{v:.4g}") for name, v in _sorted(offers["figures"])]
+    )
+    if offers["rules"]:
+        rules = sorted(offers["rules"], key=lambda one: (-one["near_misses"], -one["people"]))
+        yield _table(
+            ("rule", "withholds something from", "withholds the best-scored action from"),
+            [
+                (one["rule_id"], f"{one['people']:.1%}", f"{one['near_misses']:.1%}")
+                for one in rules
             ],
         )
 

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, case, distinct, func, select, 
 from recommender.store import schema
 from recommender.store.id_lists import ids_value, is_among_ids
 
-PERIOD_ENDS_DAYS = (1, 7, 14, 21, 28, 35)
-"""Ages, in days, at which the periods end that readings are counted in, the newest first."""
+PERIOD_ENDS_DAYS = (1, 7, 8, 14, 15, 21, 22, 28, 29, 35)
+"""Ages, in days, at which the periods end that readings are counted in, the newest first: the last
+day and the rest of its week, and of each of the four weeks before the same."""
 
 _IDS_AT_ONCE = 1000
 

@@ -14,7 +14,7 @@ def test_counts_are_by_metric_source_and_period(engine: Engine) -> None:
     seed(engine)
     with writing(engine) as connection:
         rows = [
-            observation_row("w1", "ann", "steps", 2.0, ago(days=8)) | {"source": "watch"},
+            observation_row("w1", "ann", "steps", 2.0, ago(days=7.5)) | {"source": "watch"},
             observation_row("w2", "bea", "steps", 4.0, ago(days=13)) | {"source": "watch"},
             observation_row("w3", "bea", "steps", 6.0, ago(days=20)) | {"source": "watch"},
             observation_row("w4", "bea", "steps", 8.0, ago(days=35)) | {"source": "watch"},
@@ -25,12 +25,13 @@ def test_counts_are_by_metric_source_and_period(engine: Engine) -> None:
     watch = sorted((one for one in found if one.source), key=lambda one: one.period)
     # Exactly 35 days ago is too long ago, and so is what is yet to come.
     assert watch == [
-        FeedCount("steps", "watch", 2, 2, 6.0, 20.0, 2),
-        FeedCount("steps", "watch", 3, 1, 6.0, 36.0, 1),
+        FeedCount("steps", "watch", 2, 1, 2.0, 4.0, 1),
+        FeedCount("steps", "watch", 3, 1, 4.0, 16.0, 1),
+        FeedCount("steps", "watch", 5, 1, 6.0, 36.0, 1),
     ]
     assert {(one.metric, one.period, one.readings) for one in found if one.source is None} == {
         ("systolic_bp", 1, 2),
-        ("systolic_bp", 2, 1),
+        ("systolic_bp", 3, 1),
         ("steps", 0, 1),
         ("steps", 1, 1),
         ("weight", 1, 1),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from sqlalchemy import text
 from week_old import NOW, THEN, train
 
 from recommender.cli import main
-from recommender.settings import GateLimits
+from recommender.knowledge import load_knowledge
+from recommender.settings import GateLimits, Settings
 from recommender.store.column_types import UtcInstant
 from recommender.store.engine import connect, reading, writing
 from recommender.store.runs import all_figures, published_run, run_detail
@@ -27,6 +30,13 @@ NEW_STEPS_TENFOLD = (
     "UPDATE observations SET value = value * 10 WHERE metric = 'step_count' AND observed_at > :then"
 )
 NO_COMPLETIONS = "DELETE FROM events WHERE type = 'complete' AND occurred_at > :then"
+NOTHING_SHOWN_TODAY = "DELETE FROM events WHERE type = 'impression' AND occurred_at > :yesterday"
+NO_BIRTH_DATES = "UPDATE users SET birth_date = NULL"
+WITHHELD_COMPLETED = (
+    "UPDATE events SET type = 'complete' WHERE type IN ('view', 'dismiss') AND action_id IN "
+    "(SELECT action_id FROM actions WHERE CAST(tags AS text) LIKE '%tobacco%')"
+)
+NO_TAGS = "UPDATE actions SET tags = '[]'"
 SMOKING_RENAMED = {
     "sqlite": "UPDATE users SET attributes = json_remove(attributes, '$.smoking_status')",
     "postgresql": "UPDATE users SET attributes = attributes - 'smoking_status'",
@@ -36,11 +46,15 @@ SMOKING_RENAMED = {
 def change(url: str, statement: str) -> None:
     """Let something happen to the records since the published run."""
     engine = connect(url)
-    then = UtcInstant().process_bind_param(THEN, engine.dialect)
+    instants = {"then": THEN, "yesterday": NOW - timedelta(days=1)}
+    given = {
+        name: UtcInstant().process_bind_param(at, engine.dialect)
+        for name, at in instants.items()
+        if f":{name}" in statement
+    }
     with writing(engine) as connection:
-        given = {"then": then} if ":then" in statement else {}
         done = connection.execute(text(statement), given)
-        assert done.rowcount > 50
+        assert done.rowcount >= 24
     engine.dispose()
 
 
@@ -83,6 +97,14 @@ def test_an_ordinary_week_is_published_and_leaves_its_figures(week_old_url: str)
         assert (name, "all") in figures
     assert abs(figures["published_calibration_shift", "all"]) < 0.7
     assert ("log_loss_change_late", "all") in figures
+    assert figures["offers_people", "all"] == first["offers_people", "all"] == 130
+    assert 0 < figures["near_miss", "all"] < 1
+    assert figures["offers_unscored", "all"] == figures["offers_empty", "all"] == 0
+    assert figures["rule_version", "unknown_pressure"] == 1
+    shown = operate(week_old_url, "runs", "show", before)
+    assert "offers_top_share" in shown.stdout
+    card = operate(week_old_url, "runs", "card", report.run_id).stdout
+    assert "| tobacco_not_used | 75.4% |" in card
     # The first run had nothing to be compared with, but says how its feeds were.
     assert not any(name.startswith("drift_") for name, _ in first)
     assert ("feed_ratio", "event/complete") in first
@@ -95,8 +117,19 @@ def test_an_ordinary_week_is_published_and_leaves_its_figures(week_old_url: str)
         (WEIGHTS_IN_POUNDS, "stability index above 0.25: biometrics:body_weight:level"),
         (NEW_STEPS_TENFOLD, "new readings are unlike those before: step_count"),
         (NO_COMPLETIONS, "event/complete (0%)"),
+        (NO_BIRTH_DATES, "the 10 most listed actions take 91% of all places"),
+        (WITHHELD_COMPLETED, "of people, it was 0.0%, mostly by tobacco_not_used"),
+        (NO_TAGS, "guardrail rules hardly withhold any more: "),
     ],
-    ids=["a feed stops", "all weights in pounds", "new steps tenfold", "no completions"],
+    ids=[
+        "a feed stops",
+        "all weights in pounds",
+        "new steps tenfold",
+        "no completions",
+        "birth dates gone",
+        "completions of what is withheld",
+        "tags of actions gone",
+    ],
 )
 def test_a_fault_upstream_holds_the_run_back(week_old_url: str, what: str, said: str) -> None:
     before = in_force(week_old_url)
@@ -137,7 +170,34 @@ def test_a_column_that_vanishes_holds_the_run_back(week_old_url: str) -> None:
     assert any("values have vanished: profile:smoking" in reason for reason in report.held_back)
 
 
-def test_force_publishes_says_so_and_is_the_new_normal(week_old_url: str) -> None:
+def test_a_feed_that_fell_silent_today_holds_the_run_back(week_old_url: str) -> None:
+    yesterday = NOW - timedelta(days=1)
+    assert train(week_old_url, yesterday).held_back == ()
+    change(week_old_url, NOTHING_SHOWN_TODAY)
+    [reason] = train(week_old_url).held_back
+    assert reason.startswith("feeds fell silent, records of the last day against the same day")
+    assert "event/impression (0%)" in reason
+
+
+def test_a_feed_that_is_meant_to_stop_holds_nothing_back(week_old_url: str) -> None:
+    change(week_old_url, STEPS_STOP)
+    assert train(week_old_url, expected_stops="step_count/*").held_back == ()
+
+
+def test_rules_that_got_lost_hold_the_run_back_and_rules_switched_off_do_not(
+    week_old_url: str,
+) -> None:
+    chosen = Settings(rules_disabled="unknown_pressure,tobacco_not_used")
+    without = load_knowledge(chosen).rules
+    lost = train(week_old_url, rules=replace(without, disabled=()))
+    said = "no longer in force: tobacco_not_used, unknown_pressure"
+    assert any(said in reason for reason in lost.held_back)
+    assert train(week_old_url, rules=without).held_back == ()
+
+
+def test_force_publishes_says_so_and_is_the_new_normal(
+    week_old_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     change(week_old_url, STEPS_STOP)
     forced = train(week_old_url, force=True)
     assert forced.published
@@ -145,11 +205,17 @@ def test_force_publishes_says_so_and_is_the_new_normal(week_old_url: str) -> Non
     assert in_force(week_old_url) == forced.run_id
     [(message,)] = query(week_old_url, f"SELECT message FROM runs WHERE run_id = '{forced.run_id}'")
     assert message.startswith("published by force: feeds stopped")
+    [line] = [record.getMessage() for record in caplog.records if record.name.endswith("gate")]
+    assert line == f"gate overruled by `train --force`, run {forced.run_id}: {message}"
+    card = json.loads(operate(week_old_url, "runs", "card", forced.run_id, "--json").stdout)
+    assert (card["gate"]["forced"], card["gate"]["forced_by"]) == (True, "train --force")
     # What an operator has accepted is not brought up every night.
     assert train(week_old_url).held_back == ()
 
 
-def test_a_run_held_back_can_be_published_on_an_operators_word(week_old_url: str) -> None:
+def test_a_run_held_back_can_be_published_on_an_operators_word(
+    week_old_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     before = in_force(week_old_url)
     change(week_old_url, NEW_STEPS_TENFOLD)
     held = operate(week_old_url, "train", "--as-of", NOW.isoformat(), "--json")
@@ -171,7 +237,9 @@ def test_a_run_held_back_can_be_published_on_an_operators_word(week_old_url: str
     assert message.startswith("published by force: ")
     assert "train --force" not in message
     card = json.loads(operate(week_old_url, "runs", "card", run_id, "--json").stdout)
-    assert card["gate"]["forced"]
+    assert (card["gate"]["forced"], card["gate"]["forced_by"]) == (True, "runs publish --force")
+    [line] = [record.getMessage() for record in caplog.records if record.name.endswith("gate")]
+    assert line == f"gate overruled by `runs publish --force`, run {run_id}: {message}"
     assert operate(week_old_url, "runs", "publish", run_id, "--force").exit_code == 0
     back = json.loads(operate(week_old_url, "runs", "rollback", "--json").stdout)
     assert back == {"run_id": before, "instead_of": run_id}
@@ -199,4 +267,5 @@ def test_documented_queries_answer(week_old_url: str) -> None:
 def test_every_limit_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
     for name, limit in GateLimits.model_fields.items():
-        assert re.search(rf"`{name.upper()}` {limit.default:g}", page), name
+        default = f" {limit.default:g}" if limit.default else ""
+        assert re.search(rf"`{name.upper()}`{default}", page), name

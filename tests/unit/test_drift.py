@@ -110,9 +110,10 @@ def feed(
     source: str | None, weeks: list[int], people: int = 40, mean: float = 10.0, newest: float = 10.0
 ) -> list[FeedCount]:
     """Counts of the newest day, the rest of its week, and the weeks before; spread 1."""
+    halves = [n for week in weeks[2:] for n in (week // 7, week - week // 7)]
     return [
         FeedCount("steps", source, period, n, n * m, n * (m * m + 1.0), people)
-        for period, n in enumerate(weeks)
+        for period, n in enumerate([*weeks[:2], *halves])
         for m in [newest if period == 0 else mean]
         if n
     ]
@@ -124,6 +125,18 @@ def test_a_feed_that_stops_and_one_that_goes_on() -> None:
     assert found["steps/watch"].ratio == 0.0
     assert found["steps/cuff"].ratio == 1.0
     assert found["steps/watch"].share == found["steps/cuff"].share == 0.5
+
+
+def test_the_last_day_is_set_against_the_same_day_of_the_weeks_before() -> None:
+    [silent] = reading_feeds(feed("watch", [7, 420, 490, 490, 490, 490]))
+    assert (silent.usual_day, silent.day) == (70.0, 0.1)
+    assert silent.ratio > 0.8
+    # On a day on which it never brings anything, or too little, nothing can be said.
+    weekdays = [
+        FeedCount("steps", "clinic", 2 * week + 1, 350, 0.0, 350.0, 40) for week in range(5)
+    ]
+    [found] = reading_feeds(weekdays)
+    assert (found.ratio, found.usual_day, found.day) == (1.0, 0.0, None)
 
 
 def test_a_single_import_and_a_new_feed_are_not_judged() -> None:
