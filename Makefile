@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BENCH ?=
+FAULTS ?=
 DATABASE ?= sqlite:///recommender.db
 
-.PHONY: help demo test check bench bench-fit bench-serve bench-quality serve lock clean
+.PHONY: help demo test check bench bench-fit bench-serve bench-quality faults serve lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ bench-serve: $(VENV)/.dev  ## Live answers a second beside a bare route, and whe
 
 bench-quality: $(VENV)/.bench  ## Compare the model with the field's others, which this installs
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_peers $(BENCH)
+
+faults: $(VENV)/.dev  ## Disturb trainings in every way and look at what is left (FAULTS="--seed 2")
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 serve: $(VENV)/.runtime  ## Answer over HTTP from recommender.db
 	@$(BIN)/recommender serve --host $(HOST) --port $(PORT)

@@ -14,7 +14,8 @@ nothing else decides how an error is shown.
     │   └── MalformedFileError   an input file can't be read; names line and column
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
-    │   └── LockHeldError        another train holds the lock
+    │   ├── LockHeldError        another train holds the lock
+    │   └── LockLostError        this train lost the lock, and with it its turn
     ├── IdentityProviderError    the identity provider's keys can't be had
     ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
@@ -86,6 +87,10 @@ class NotMigratedError(StoreError):
 
 class LockHeldError(StoreError):
     """Another train holds the lock."""
+
+
+class LockLostError(StoreError):
+    """This train lost the lock before it could publish."""
 
 
 class IdentityProviderError(RecommenderError):

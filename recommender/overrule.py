@@ -48,7 +48,7 @@ def publish_held_back(
         It was not held back.
     """
     now = datetime.now(UTC)
-    with train_lock(engine) as make_sure_it_is_held:
+    with train_lock(engine, settings.train_lease_seconds) as make_sure_it_is_held:
         with writing(engine) as connection:
             found = run_detail(connection, run_id).summary
             if found.status != "held_back":

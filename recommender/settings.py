@@ -149,7 +149,21 @@ class HttpSettings(BaseSettings):
     )
 
 
-class Settings(GateLimits, Retention, TokenSettings, LogSettings, HttpSettings, HookSettings):
+class LockSettings(BaseSettings):
+    """How long a training that has vanished keeps the next one out."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")
+
+    train_lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=120.0,
+        description="PostgreSQL: a training whose machine is gone, or that is stopped, loses the "
+        "lock after so long without a sign of life, seconds.",
+    )
+
+
+class Settings(
+    GateLimits, Retention, TokenSettings, LogSettings, HttpSettings, HookSettings, LockSettings
+):
     """Everything an operator may set; each has a sane default and a range that is checked."""
 
     model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="ignore")

@@ -6,6 +6,7 @@ is held back leaves the published run in force.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from recommender import __version__
 from recommender.assess import Assessor
 from recommender.candidate import Candidate, Material, judge, read_material
 from recommender.domain import MetricsList
-from recommender.errors import RecommenderError, SettingsError
+from recommender.errors import SettingsError, StoreError
 from recommender.gate import log_overruled
 from recommender.guardrails.rules import Rules
 from recommender.model_card.build import RunFacts, model_card
@@ -27,9 +28,12 @@ from recommender.stages.record import StageRecord, Watcher
 from recommender.stages.watch import Progress, Stages, Teller
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
-from recommender.store.retention import clean_up, forget_erased
+from recommender.store.retention import clean_up, erasures, forget_erased_after
 from recommender.store.runs import finish_run, publish, start_run, write_metrics
 from recommender.store.stages import StageKeeper
+from recommender.store.under_way import require_in_charge
+from recommender.store.upgrade import revision
+from recommender.turn import came_through, record_failure, require_its_turn
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,25 @@ class TrainReport:
 
 
 @dataclass(frozen=True)
+class _Before:
+    """How things stood before anything was read.
+
+    Attributes
+    ----------
+    erasures
+        How many people had been erased.
+    revision
+        Of the database's schema.
+    instant
+        By a clock that nobody sets, seconds.
+    """
+
+    erasures: int
+    revision: str | None
+    instant: float
+
+
+@dataclass(frozen=True)
 class _Training:
     """What stays the same from a training's first line to its last."""
 
@@ -71,6 +94,7 @@ class _Training:
     settings: Settings
     force: bool
     progress: Stages
+    before: _Before
 
 
 def train_and_publish(
@@ -99,6 +123,10 @@ def train_and_publish(
         If ``as_of`` lies in the future.
     LockHeldError
         If another train holds the lock, here or on another machine.
+    LockLostError
+        If another train took over, because this one was not heard of for too long.
+    NotMigratedError
+        If the database was upgraded meanwhile.
     NothingToLearnError
         If there are no actions, or no behaviour to learn from.
     """
@@ -107,18 +135,20 @@ def train_and_publish(
         raise SettingsError("as_of lies in the future: every reading would count as out of date")
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     stages = Stages(run_id, [StageKeeper(engine), Teller(progress), *watchers])
-    training = _Training(engine, run_id, as_of or now, now, rules, metrics, settings, force, stages)
     stages("prepare", 0.0)
-    with train_lock(engine) as make_sure_it_is_held:
+    with train_lock(engine, settings.train_lease_seconds) as make_sure_it_is_held:
         with writing(engine) as connection:
             clean_up(connection, keep=settings.keep_runs)
-            start_run(connection, run_id, training.as_of, settings.seed, __version__, now)
+            start_run(connection, run_id, as_of or now, settings.seed, __version__, now)
+            before = _Before(erasures(connection), revision(connection), time.monotonic())
+        training = _Training(
+            engine, run_id, as_of or now, now, rules, metrics, settings, force, stages, before
+        )
         try:
             return _train(training, make_sure_it_is_held)
         except BaseException as error:
             stages.close()
-            _record_failure(training, error)
-            raise
+            raise record_failure(engine, run_id, before.revision, error) from None
 
 
 def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> TrainReport:
@@ -135,7 +165,7 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
             material.records,
             training.as_of,
             training.settings.scores_per_user,
-            training.progress,
+            _watchful(training, make_sure_it_is_held),
         )
     training.progress("publish", 0.0)
     make_sure_it_is_held()
@@ -152,9 +182,20 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
         events=len(material.records.events),
         observations=len(material.records.observations),
         figures=dict(candidate.model.holdout),
-        seconds=(finished_at - training.started_at).total_seconds(),
+        seconds=time.monotonic() - training.before.instant,
         stages=training.progress.records,
     )
+
+
+def _watchful(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Progress:
+    """No hour is spent on rows that can't be published any more."""
+
+    def tell(stage: str, share: float) -> None:
+        make_sure_it_is_held()
+        require_its_turn(training.engine, training.run_id, training.before.revision)
+        training.progress(stage, share)
+
+    return tell
 
 
 def _candidate(training: _Training) -> tuple[Material, Candidate]:
@@ -199,12 +240,18 @@ def _finish(training: _Training, material: Material, candidate: Candidate, now: 
     message = candidate.decision.message(training.force)
     run_id, status = training.run_id, "trained" if published else "held_back"
     card = _card(training, material, candidate, now)
-    with writing(training.engine) as connection:
-        finish_run(connection, run_id, status, message, manifest, artifact, now, card)
-        write_metrics(connection, run_id, candidate.figures())
-        if published:
-            forget_erased(connection, run_id, training.started_at)
-            publish(connection, run_id, "train", now)
+    try:
+        with writing(training.engine) as connection:
+            require_in_charge(connection, run_id, training.before.revision, keep=True)
+            finish_run(connection, run_id, status, message, manifest, artifact, now, card)
+            write_metrics(connection, run_id, candidate.figures())
+            if published:
+                forget_erased_after(connection, run_id, training.before.erasures)
+                publish(connection, run_id, "train", now)
+    except StoreError:
+        # The connection may have ended between the commit and the word of it.
+        if not came_through(training.engine, run_id, status):
+            raise
     if training.force and not candidate.decision.passed:
         log_overruled(run_id, "train --force", message)
 
@@ -232,10 +279,3 @@ def _card(
         candidate.drift,
         candidate.groups,
     )
-
-
-def _record_failure(training: _Training, error: BaseException) -> None:
-    """Keep why a run failed; in words only where they are ours and so name no person."""
-    why = str(error) if isinstance(error, RecommenderError) else type(error).__name__
-    with writing(training.engine) as connection:
-        finish_run(connection, training.run_id, "failed", why, None, None, datetime.now(UTC))

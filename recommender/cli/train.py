@@ -9,6 +9,7 @@ import click
 
 from recommender.cli.after_train import failures_told, tell_hooks
 from recommender.cli.failures import DONE, HELD_BACK
+from recommender.cli.interrupts import terminated_as_interrupted
 from recommender.cli.log_lines import logging_to_stderr
 from recommender.cli.options import Instant, common_options, example
 from recommender.cli.output import emit
@@ -40,6 +41,7 @@ def command(
     with logging_to_stderr(chosen):
         with (
             failures_told(chosen),
+            terminated_as_interrupted(),
             database(chosen) as engine,
             training_watchers(engine) as watchers,
         ):

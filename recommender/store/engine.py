@@ -34,7 +34,7 @@ _CONNECT_TIMEOUT_S = 10
 _LOG_PAGES = 10_000
 """Length of SQLite's log at which a commit has to copy it; ``checkpoints`` does so before."""
 _WRITES = "recommender_writes"
-_MIGRATION_LOCK = 7_164_001
+MIGRATION_LOCK = 7_164_001
 _SQLITE_NO_TABLE = "no such table"
 _POSTGRESQL_NO_TABLE = "42P01"
 _POSTGRESQL_BAD_VALUE = "22"  # a class of errors: their words quote the value
@@ -102,7 +102,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
     with in_plain_words(engine), engine.connect() as conn:
         if engine.dialect.name == POSTGRESQL:
             with conn.begin():
-                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
                 yield conn
             return
         driver = conn.connection.dbapi_connection

@@ -26,10 +26,24 @@ def forget_erased(conn: Connection, run_id: str, since: datetime) -> None:
     """Drop a run's rows of people erased while it was trained."""
     one_at_a_time(conn)
     log = schema.access_log.c
-    if not conn.execute(
-        select(1).where(log.operation == "erase", log.at >= since).limit(1)
-    ).first():
-        return
+    if conn.execute(select(1).where(log.operation == "erase", log.at >= since).limit(1)).first():
+        _forget_strangers(conn, run_id)
+
+
+def erasures(conn: Connection) -> int:
+    """How many people were ever erased; what was erased meanwhile shows whatever clocks say."""
+    query = select(func.count()).where(schema.access_log.c.operation == "erase")
+    return int(conn.execute(query).scalar_one())
+
+
+def forget_erased_after(conn: Connection, run_id: str, erasures_before: int) -> None:
+    """Drop a run's rows of people who were not among the first so many erasures."""
+    one_at_a_time(conn)
+    if erasures(conn) != erasures_before:
+        _forget_strangers(conn, run_id)
+
+
+def _forget_strangers(conn: Connection, run_id: str) -> None:
     for table in nightly_tables():
         known = exists().where(schema.users.c.user_id == table.c.user_id)
         conn.execute(delete(table).where(table.c.run_id == run_id, ~known))

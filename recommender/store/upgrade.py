@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from recommender.errors import NotMigratedError
 from recommender.resources import migrations_path
-from recommender.store.engine import migrating, reading
+from recommender.store.engine import MIGRATION_LOCK, POSTGRESQL, migrating, reading
 
 
 class SchemaState(StrEnum):
@@ -87,6 +87,12 @@ def require_current(engine: Engine, *, newer: bool = False) -> None:
 def not_migrated(state: SchemaState) -> NotMigratedError:
     """The error that says what to do about a schema that is not the one of this code."""
     return NotMigratedError(_WORDS[state])
+
+
+def hold_off_migrations(conn: Connection) -> None:
+    """Let migrations wait until the transaction's end; SQLite has a single writer anyway."""
+    if conn.dialect.name == POSTGRESQL:
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({MIGRATION_LOCK})")
 
 
 def revision(conn: Connection) -> str | None:

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from recommender.errors import LockHeldError
+from recommender.errors import LockHeldError, LockLostError, StoreError
+from recommender.store import lease
 from recommender.store.engine import connect, writing
 from recommender.store.lock import train_lock
 
@@ -76,19 +79,68 @@ def _take_soon(engine: Engine) -> None:
     pytest.fail("the lock of a killed process was never released")
 
 
-def test_lost_connection_is_noticed(postgres_url: str) -> None:
+def test_a_lock_whose_connection_was_cut_is_taken_again(postgres_url: str) -> None:
     engine = connect(postgres_url)
     with train_lock(engine) as check:
-        with writing(engine) as conn:
-            conn.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks "
-                "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-            )
-        with pytest.raises(LockHeldError, match="lost"):
-            check()
-    with train_lock(engine) as check:
+        _cut(engine)
         check()
+        with pytest.raises(LockHeldError), train_lock(connect(postgres_url)):
+            pass
     engine.dispose()
+
+
+def test_a_lock_that_another_took_meanwhile_is_lost(postgres_url: str) -> None:
+    engine, other = connect(postgres_url), connect(postgres_url)
+    with train_lock(engine) as check:
+        _cut(engine)
+        with train_lock(other), pytest.raises(LockLostError, match="lost"):
+            check()
+    engine.dispose()
+    other.dispose()
+
+
+def test_a_lock_without_signs_of_life_expires(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, other = connect(postgres_url), connect(postgres_url)
+    with train_lock(engine, 0.4) as check:
+        time.sleep(1)
+        check()
+        with pytest.raises(LockHeldError), train_lock(other):
+            pass
+    # As if the process stood still: the thread that gives signs of life does not come round.
+    monkeypatch.setattr(lease, "_BEATS", 1e-3)
+    with train_lock(engine, 0.4):
+        time.sleep(0.6)
+        with train_lock(other):
+            pass
+    engine.dispose()
+    other.dispose()
+
+
+def test_whoever_takes_over_ends_what_the_one_before_left(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_BEATS", 1e-3)
+    engine, other = connect(postgres_url), connect(postgres_url)
+    free: list[str] = []
+    with train_lock(engine, 0.2), suppress(StoreError), writing(engine) as conn:
+        conn.exec_driver_sql("LOCK TABLE runs")
+        time.sleep(0.5)
+        with train_lock(other), writing(other) as mine:
+            mine.exec_driver_sql("LOCK TABLE runs NOWAIT")
+            free.append("runs")
+    assert free == ["runs"]
+    engine.dispose()
+    other.dispose()
+
+
+def _cut(engine: Engine) -> None:
+    with writing(engine) as conn:
+        conn.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        )
 
 
 def test_removed_lock_file_is_noticed(sqlite_url: str) -> None:
@@ -96,7 +148,7 @@ def test_removed_lock_file_is_noticed(sqlite_url: str) -> None:
     path = Path(f"{engine.url.database}.train.lock")
     with train_lock(engine) as check:
         os.unlink(path)
-        with pytest.raises(LockHeldError, match="lost"):
+        with pytest.raises(LockLostError, match="lost"):
             check()
     engine.dispose()
 
