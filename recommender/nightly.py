@@ -11,8 +11,8 @@ import numpy as np
 from recommender.assess import Assessment, Assessor
 from recommender.dataset import Records, take_users
 from recommender.domain import Audience, Objective, Verdict
-from recommender.store.engine import Engine, writing
-from recommender.store.score_rows import ScoreBatch, write_scores
+from recommender.store.engine import Engine
+from recommender.store.score_rows import ScoreBatch, writing_scores
 
 VERDICTS = np.array([verdict.value for verdict in Verdict], dtype=object)
 
@@ -29,13 +29,12 @@ def score_everyone(
     """Write the nightly picture in batches; nobody sees it before the run is published."""
     total = len(records.users)
     step = assessor.model.at_once
-    for start in range(0, total, step):
-        stop = min(start + step, total)
-        some = take_users(records, start, stop)
-        batch = nightly_scores(assessor, some, as_of.timestamp(), keep)
-        with writing(engine) as connection:
-            write_scores(connection, run_id, batch)
-        progress("score", stop / total)
+    with writing_scores(engine, run_id) as write:
+        for start in range(0, total, step):
+            stop = min(start + step, total)
+            some = take_users(records, start, stop)
+            write(nightly_scores(assessor, some, as_of.timestamp(), keep))
+            progress("score", stop / total)
 
 
 def nightly_scores(assessor: Assessor, records: Records, as_of: float, keep: int) -> ScoreBatch:

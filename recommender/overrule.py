@@ -18,7 +18,6 @@ from recommender.store.cards import load_card, release
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
 from recommender.store.read import load_catalogue
-from recommender.store.retention import drop_nightly, forget_erased
 from recommender.store.runs import load_artifact, publish, run_detail
 
 COMMAND = "runs publish --force"
@@ -55,7 +54,6 @@ def publish_held_back(
                 raise ConflictError(f"run {run_id} was not held back: it is {found.status}")
             model = unpack(*load_artifact(connection, run_id))
             card = load_card(connection, run_id)
-            drop_nightly(connection, run_id)
         with reading(engine) as connection:
             catalogue = load_catalogue(connection)
             records = load_records(connection, found.as_of, catalogue, metrics)
@@ -68,7 +66,6 @@ def publish_held_back(
             forced = {"gate": card["gate"] | how}
             message = forced_message(found.message or "")
             release(connection, run_id, message, card | forced)
-            forget_erased(connection, run_id, now)
             publication_id = publish(connection, run_id, "publish", datetime.now(UTC))
     log_overruled(run_id, COMMAND, message)
     return publication_id

@@ -28,7 +28,7 @@ from recommender.stages.record import StageRecord, Watcher
 from recommender.stages.watch import Progress, Stages, Teller
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
-from recommender.store.retention import clean_up, erasures, forget_erased_after
+from recommender.store.retention import clean_up, erasures, forget_erased_after, make_room
 from recommender.store.runs import finish_run, publish, start_run, write_metrics
 from recommender.store.stages import StageKeeper
 from recommender.store.under_way import require_in_charge
@@ -145,6 +145,7 @@ def train_and_publish(
             engine, run_id, as_of or now, now, rules, metrics, settings, force, stages, before
         )
         try:
+            make_room(engine)
             return _train(training, make_sure_it_is_held)
         except BaseException as error:
             stages.close()
@@ -246,8 +247,8 @@ def _finish(training: _Training, material: Material, candidate: Candidate, now: 
             finish_run(connection, run_id, status, message, manifest, artifact, now, card)
             write_metrics(connection, run_id, candidate.figures())
             if published:
-                forget_erased_after(connection, run_id, training.before.erasures)
                 publish(connection, run_id, "train", now)
+                forget_erased_after(connection, run_id, training.before.erasures)
     except StoreError:
         # The connection may have ended between the commit and the word of it.
         if not came_through(training.engine, run_id, status):

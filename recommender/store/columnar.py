@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 from sqlalchemy import Connection
 
+from recommender.store.copy_binary import HEADER, TRAILER, in_order, tuples
 from recommender.store.engine import POSTGRESQL
 
 _BLOCK_BYTES = 32 * 2**20
@@ -86,6 +87,28 @@ def _fetched(
             yield pa.table(arrays, names=list(columns))
     finally:
         cursor.close()
+
+
+def append_binary(conn: Connection, table: str, rows: pa.Table, *, frozen: bool = False) -> None:
+    """Add rows to a table of PostgreSQL at a quarter of the price of ``append``.
+
+    Parameters
+    ----------
+    rows
+        Of exactly the types of the table's columns: ``copy_binary.tuples``.
+    frozen
+        Write rows that no vacuum has to look at again; the table must have been made or emptied
+        in this transaction.
+    """
+    rows = in_order(rows)
+    options = "FORMAT binary, FREEZE" if frozen else "FORMAT binary"
+    columns = ", ".join(rows.column_names)
+    statement = f"COPY {table} ({columns}) FROM STDIN ({options})"
+    if rows.num_rows:
+        with driver(conn).cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(HEADER)
+            copy.write(tuples(rows))
+            copy.write(TRAILER)
 
 
 def append(conn: Connection, table: str, rows: pa.Table) -> None:

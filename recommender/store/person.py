@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from recommender.columns import USER_ID
 from recommender.store import schema
+from recommender.store.engine import POSTGRESQL
 from recommender.store.retention import nightly_tables, runs_in
 
 _SECRET = "key_hash"
@@ -22,7 +23,7 @@ def tables_that_name_users() -> list[Table]:
 def naming(conn: Connection, table: Table, user_id: str) -> ColumnElement[bool]:
     """Condition for the rows of a table that name a person, such that an index finds them."""
     condition: ColumnElement[bool] = table.c[USER_ID] == user_id
-    if table in nightly_tables():
+    if table in nightly_tables() and conn.dialect.name != POSTGRESQL:
         # Their key begins with the run.
         return condition & table.c.run_id.in_(list(runs_in(conn, table)))
     if table in schema.EVALUATION_PARTS:

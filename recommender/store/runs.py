@@ -12,6 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from recommender.errors import ConflictError, NotFoundError
 from recommender.store import schema
+from recommender.store.partitions import attach
 from recommender.store.retention import clean_up as clean_up
 from recommender.store.retention import forget_erased
 from recommender.store.score_rows import ScoreBatch as ScoreBatch
@@ -192,6 +193,8 @@ def publish(conn: Connection, run_id: str, reason: str, published_at: datetime) 
         raise ConflictError(f"run {run_id} can't be published: {_WHY_NOT[status]}")
     if not has_model:
         raise ConflictError(f"run {run_id} can't be published: its model has been cleaned up")
+    # Before the lock that erasures wait for: an upgrade under way could hold this up.
+    attach(conn, run_id)
     forget_erased(conn, run_id, started_at)
     row_values = {"run_id": run_id, "published_at": published_at, "reason": reason}
     added = conn.execute(insert(schema.publications).values(row_values)).inserted_primary_key

@@ -403,7 +403,9 @@ scores = Table(
         comment="Standard error of the log-odds of p_complete; null in runs of older versions.",
     ),
     _one_of("verdict", "allow", "caution"),
+    Index(None, "user_id").ddl_if(dialect="postgresql"),
     comment="Nightly picture: the best actions of every person in every kept run.",
+    postgresql_partition_by="LIST (run_id)",
 )
 
 nightly_withheld = Table(
@@ -416,7 +418,9 @@ nightly_withheld = Table(
         nullable=False,
         comment="JSON list of [action_id, rule_id, rule_version, observation_id].",
     ),
+    Index(None, "user_id").ddl_if(dialect="postgresql"),
     comment="What the guardrails withheld from each person in the nightly picture.",
+    postgresql_partition_by="LIST (run_id)",
 )
 
 requests = Table(

@@ -17,6 +17,7 @@ from recommender.store.access import Asker, forgetting, log_access
 from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL, SQLITE, json_text
+from recommender.store.partitions import erase_unattached
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
 from recommender.store.retention import one_at_a_time
@@ -241,5 +242,7 @@ def erase_user(conn: Connection, user_id: str, at: datetime, asker: Asker) -> di
             found = conn.execute(delete(table).where(naming(conn, table, user_id)))
             if found.rowcount:
                 deleted[table.name] = found.rowcount
+        if conn.dialect.name == POSTGRESQL:
+            erase_unattached(conn, user_id)
     log_access(conn, at, asker, "erase", "everything", user_id)
     return deleted

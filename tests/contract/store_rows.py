@@ -6,12 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, insert
+from sqlalchemy import Connection, Engine, insert, inspect
 
 from recommender.domain import Metric, MetricsList
 from recommender.store import schema
 from recommender.store.engine import writing
-from recommender.store.runs import ScoreBatch, finish_run, publish, start_run, write_scores
+from recommender.store.runs import (
+    ScoreBatch,
+    finish_run,
+    publish,
+    start_run,
+    write_scores,
+)
+from recommender.store.score_rows import begin_scores
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -122,7 +129,17 @@ def add_run(engine: Engine, run_id: str, *user_ids: str, published: bool = True)
     with writing(engine) as conn:
         start_run(conn, run_id, NOW, 7, "1.0", ago(minutes=5))
         if user_ids:
+            begin_scores(conn, run_id)
             write_scores(conn, run_id, scores_for(*user_ids))
         finish_run(conn, run_id, "trained", "well", {"seed": 7}, b"\x00model", NOW)
         if published:
             publish(conn, run_id, "train", NOW)
+
+
+def whole_tables(conn: Connection) -> list[str]:
+    """Every table but those that another one shows as its own rows: partitions."""
+    names = set(inspect(conn).get_table_names())
+    if conn.dialect.name == "postgresql":
+        parts = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
+        names -= set(conn.exec_driver_sql(parts).scalars())
+    return sorted(names)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, inspect
 
 from recommender.errors import NotMigratedError
 from recommender.store.engine import connect, migrating, reading, writing
+from recommender.store.retention import nightly_tables
 from recommender.store.schema import metadata
 from recommender.store.upgrade import migration_config, require_current, upgrade
 from recommender.store.views import VIEWS
@@ -48,7 +49,17 @@ def test_schema_is_what_the_code_states(engine: Engine) -> None:
         differences = compare_metadata(MigrationContext.configure(conn), metadata)
     # SQLite reports no comments; the views are compared in test_views.
     kept = [change for change in differences if "comment" not in str(_kind(change))]
+    if engine.dialect.name == "sqlite":
+        # Where there are no partitions, the key finds a person.
+        kept = [change for change in kept if _name(change) not in _OF_PARTITIONS]
     assert kept == []
+
+
+_OF_PARTITIONS = ("ix_scores_user_id", "ix_nightly_withheld_user_id")
+
+
+def _name(change: Any) -> str:
+    return str(getattr(change[1], "name", ""))
 
 
 def _kind(change: Any) -> Any:
@@ -75,6 +86,8 @@ def test_constraints_are_the_ones_stated(engine: Engine) -> None:
                 if str(constraint.name).startswith("ck_")
             }
             assert present == stated, table.name
+            if engine.dialect.name == "postgresql" and table in nightly_tables():
+                continue
             assert found.get_pk_constraint(table.name)["name"] == f"pk_{table.name}"
 
 

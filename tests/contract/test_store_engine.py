@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, func, insert, select
 from store_rows import ago, event_row, scores_for, user_row
@@ -15,6 +17,7 @@ from recommender.errors import SettingsError, StoreError
 from recommender.store import schema
 from recommender.store.engine import connect, reading, writing
 from recommender.store.runs import write_scores
+from recommender.store.score_rows import begin_scores
 
 _WRITER = """
 import sys, time
@@ -110,13 +113,16 @@ def test_errors_quote_no_record(engine: Engine) -> None:
 
 
 def test_errors_of_bulk_writing_quote_no_record(engine: Engine) -> None:
-    def write_twice() -> None:
+    verdict = np.array(["allow", "Private Name"], dtype=object)
+    batch = replace(scores_for("Private Name"), verdict=verdict)
+
+    def write() -> None:
         with writing(engine) as conn:
-            write_scores(conn, "r1", scores_for("Private Name"))
-            write_scores(conn, "r1", scores_for("Private Name"))
+            begin_scores(conn, "r1")
+            write_scores(conn, "r1", batch)
 
     with pytest.raises(StoreError) as caught:
-        write_twice()
+        write()
     assert "Private" not in str(caught.value)
     assert caught.value.__suppress_context__
     assert _count(engine) == 0

@@ -11,6 +11,7 @@ from recommender.errors import ConflictError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker
 from recommender.store.engine import reading, writing
+from recommender.store.retention import make_room
 from recommender.store.runs import (
     clean_up,
     finish_run,
@@ -25,6 +26,7 @@ from recommender.store.runs import (
     write_metrics,
     write_scores,
 )
+from recommender.store.score_rows import begin_scores
 from recommender.store.write import erase_user
 
 
@@ -106,6 +108,7 @@ def test_clean_up_keeps_the_newest_published(seeded: Engine) -> None:
     with writing(seeded) as conn:
         rollback(conn, NOW)
         clean_up(conn, keep=2)
+    make_room(seeded)
     # r3 is in force again, r4 was the one before.
     assert _scored_runs(seeded) == {"r3": 2, "r4": 2}
     with reading(seeded) as conn:
@@ -116,6 +119,7 @@ def test_clean_up_keeps_the_newest_published(seeded: Engine) -> None:
         assert conn.execute(text("SELECT count(*) FROM nightly_withheld")).scalar() == 2
     with writing(seeded) as conn:
         clean_up(conn, keep=0)
+    make_room(seeded)
     assert _scored_runs(seeded) == {"r3": 2}
 
 
@@ -123,9 +127,11 @@ def test_clean_up_marks_what_crashed(seeded: Engine) -> None:
     add_run(seeded, "good", "ann")
     with writing(seeded) as conn:
         start_run(conn, "crashed", NOW, 7, "1.0", NOW)
+        begin_scores(conn, "crashed")
         write_scores(conn, "crashed", scores_for("bea"))
     with writing(seeded) as conn:
         clean_up(conn, keep=3)
+    make_room(seeded)
     with reading(seeded) as conn:
         assert run_detail(conn, "crashed").summary.status == "failed"
         assert run_detail(conn, "good").summary.status == "trained"
@@ -138,6 +144,7 @@ def test_whoever_is_erased_during_training_is_left_out(seeded: Engine) -> None:
     with writing(seeded) as conn:
         erase_user(conn, "ann", ago(minutes=30), Asker(None, "cli"))
     with writing(seeded) as conn:
+        begin_scores(conn, "r1")
         write_scores(conn, "r1", scores_for("ann", "bea"))
         finish_run(conn, "r1", "trained", "", {}, b"m", NOW)
         publish(conn, "r1", "train", NOW)
@@ -165,6 +172,7 @@ def test_present_state_survives_a_failed_publication(seeded: Engine) -> None:
     def fail_at_the_end() -> None:
         with writing(seeded) as conn:
             start_run(conn, "r2", NOW, 7, "1.0", NOW)
+            begin_scores(conn, "r2")
             write_scores(conn, "r2", scores_for("ann"))
             finish_run(conn, "r2", "trained", "", {}, b"m", NOW)
             publish(conn, "r2", "train", NOW)

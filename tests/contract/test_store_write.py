@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, insert, inspect, select, text
-from store_rows import NOW, action_row, add_run, ago, user_row
+from store_rows import NOW, action_row, add_run, ago, user_row, whole_tables
 
 from recommender.domain import (
     Action,
@@ -108,7 +108,7 @@ def _tables_with_a_user(engine: Engine) -> list[str]:
         found = inspect(conn)
         return [
             name
-            for name in found.get_table_names()
+            for name in whole_tables(conn)
             if any(column["name"] == "user_id" for column in found.get_columns(name))
         ]
 
