@@ -16,6 +16,7 @@ from recommender.dataset import BoolArray, FloatArray, IntArray, Records
 from recommender.domain import VERDICT_CODES, Audience, Catalogue, MetricsList, Objective, Verdict
 from recommender.guardrails.check import Decisions, Guard
 from recommender.guardrails.rules import Rules
+from recommender.models.base import log_odds
 from recommender.models.hybrid import HybridModel
 from recommender.models.live import View
 from recommender.reasons import Phrases
@@ -108,7 +109,7 @@ class Assessor:
         needs = self.benefits.needs(readings)
         return Assessment(
             parts=parts,
-            p_complete=1.0 / (1.0 + np.exp(-parts.sum(axis=-1))),
+            p_complete=1.0 / (1.0 + np.exp(-log_odds(parts))),
             benefit=self.benefits.benefit(needs),
             readings=readings,
             needs=needs,

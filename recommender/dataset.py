@@ -120,8 +120,9 @@ def take_users(records: Records, start: int, stop: int) -> Records:
     Arrays are views where they can be; nothing about the other users remains.
     """
     events, observations = records.events, records.observations
-    rows = slice(*np.searchsorted(events.user, [start, stop]))
-    readings = slice(*np.searchsorted(observations.user, [start, stop]))
+    ends = np.array([start, stop], np.int32)  # as the users are, or all of them would be converted
+    rows = slice(*np.searchsorted(events.user, ends))
+    readings = slice(*np.searchsorted(observations.user, ends))
     return Records(
         _slice_users(records.users, start, stop),
         Events(

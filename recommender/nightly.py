@@ -1,98 +1,105 @@
-"""The nightly picture: the best actions of each person as rows for SQL."""
+"""The nightly picture into the database: everybody is scored while the last batch is written."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
-import numpy as np
+from threadpoolctl import threadpool_limits
 
-from recommender.assess import Assessment, Assessor
+from recommender.assess import Assessor
 from recommender.dataset import Records, take_users
-from recommender.domain import Audience, Objective, Verdict
+from recommender.picture import Picture
 from recommender.store.engine import Engine
 from recommender.store.score_rows import ScoreBatch, writing_scores
 
-VERDICTS = np.array([verdict.value for verdict in Verdict], dtype=object)
+WAITING = 2
+"""Batches that may wait to be written, some 5 MB each at 50 actions a person: bounds memory."""
+
+T = TypeVar("T")
 
 
 def score_everyone(
     engine: Engine,
     run_id: str,
     assessor: Assessor,
-    records: Records,
+    chunks: Iterable[Records],
+    total: int,
     as_of: datetime,
     keep: int,
     progress: Callable[[str, float], None],
 ) -> None:
-    """Write the nightly picture in batches; nobody sees it before the run is published."""
-    total = len(records.users)
-    step = assessor.model.at_once
-    with writing_scores(engine, run_id) as write:
-        for start in range(0, total, step):
-            stop = min(start + step, total)
-            some = take_users(records, start, stop)
-            write(nightly_scores(assessor, some, as_of.timestamp(), keep))
-            progress("score", stop / total)
+    """Write the nightly picture in batches; nobody sees it before the run is published.
 
+    Batches are written by a thread beside the scoring of the next ones.
+    Memory: that of one chunk, and of a few batches of ``HybridModel.at_once`` people.
 
-def nightly_scores(assessor: Assessor, records: Records, as_of: float, keep: int) -> ScoreBatch:
-    """Score some people as of an instant and keep each one's best ``keep`` allowed actions.
-
-    Rank is by ``score`` (``objective=benefit``), ties by ``action_id``; what rests or would be
-    re-ordered for variety in an answer still stands here by its score.
-
-    Returns
-    -------
-    ScoreBatch
-        At most ``len(records.users) * keep`` rows, and what was withheld from whom.
+    Parameters
+    ----------
+    chunks
+        Everybody's records, some people at a time; taken one by one as they are needed.
+    total
+        How many people they hold altogether, to tell the progress by.
+    keep
+        How many actions of each person are written.
     """
-    assessment = assessor.assess(records, as_of, Audience.USER)
-    score = assessment.score(Objective.BENEFIT)
-    shown = np.where(assessment.withheld | ~assessor.active, -np.inf, score)
-    best = np.argsort(-shown, axis=1, kind="stable")[:, :keep]
-    user, rank = np.nonzero(np.take_along_axis(shown, best, axis=1) > -np.inf)
-    action = best[user, rank]
-    verdict = assessment.decisions.verdict[user, action]
-    rules = np.array([*assessor.guard.rule_ids, None], dtype=object)
-    ids = np.array(assessor.catalogue.ids, dtype=object)
-    return ScoreBatch(
-        user_id=records.users.ids[user],
-        rank=rank + 1,
-        action_id=ids[action],
-        score=score[user, action],
-        p_complete=assessment.p_complete[user, action],
-        benefit=assessment.benefit[user, action],
-        parts=assessment.parts[user, action],
-        verdict=VERDICTS[verdict],
-        rule_id=rules[assessment.decisions.rule[user, action]],
-        standard_error=assessor.standard_error(assessment, best)[user, rank],
-        withheld=_withheld(assessor, assessment, records),
+    picture, at, done = Picture(assessor, keep), as_of.timestamp(), 0
+
+    def tell(people: int) -> None:
+        nonlocal done
+        done += people
+        progress("score", min(done / max(total, 1), 1.0))
+
+    batches = (
+        (len(some.users), picture.of(some, at))
+        for records in chunks
+        for some in chunks_of(records, assessor.model.at_once)
     )
+    # The other processors are for the database, which has more to do than we have.
+    with threadpool_limits(1, "blas"), writing_scores(engine, run_id) as write:
+
+        def put(batch: tuple[int, ScoreBatch]) -> int:
+            write(batch[1])
+            return batch[0]
+
+        one_ahead(batches, put, tell)
 
 
-def _withheld(
-    assessor: Assessor, assessment: Assessment, records: Records
-) -> list[tuple[str, str]]:
-    """One JSON text a person: ``[[action_id, rule_id, rule_version, observation_id], ...]``.
+def chunks_of(records: Records, size: int) -> Iterator[Records]:
+    """Cut records into those of at most ``size`` people, in their order; none of nobody."""
+    total = len(records.users)
+    if 0 < total <= size:
+        yield records
+        return
+    for start in range(0, total, size):
+        yield take_users(records, start, min(start + size, total))
 
-    The observation is left null here: the reading seen is logged with every live answer.
+
+def one_ahead(items: Iterable[T], use: Callable[[T], int], done: Callable[[int], None]) -> None:
+    """Use each item in a thread of its own, in order, while the next ones are being made.
+
+    An error on either side, an interrupt too, ends both: what waits is dropped, what is in hand
+    is finished, and the error is raised here.
+
+    Parameters
+    ----------
+    items
+        Made in the calling thread, at most ``WAITING`` ahead of the one in use.
+    done
+        Told in the calling thread what ``use`` returned.
     """
-    held = assessment.withheld & assessor.active
-    ids, versions = assessor.guard.rule_ids, assessor.guard.rule_versions
-    texts: dict[bytes, str] = {}  # people with the same verdicts share one text
-    rows = []
-    for user in np.flatnonzero(held.any(axis=1)):
-        rule = np.where(held[user], assessment.decisions.rule[user], -1)
-        key = rule.tobytes()
-        if key not in texts:
-            texts[key] = json.dumps(
-                [
-                    [assessor.catalogue.ids[place], ids[rule[place]], versions[rule[place]], None]
-                    for place in np.flatnonzero(held[user])
-                ],
-                separators=(",", ":"),
-            )
-        rows.append((str(records.users.ids[user]), texts[key]))
-    return rows
+    waiting: deque[Future[int]] = deque()
+    with ThreadPoolExecutor(1, "nightly-writer") as writer:
+        try:
+            for item in items:
+                while waiting and (len(waiting) > WAITING or waiting[0].done()):
+                    done(waiting.popleft().result())
+                waiting.append(writer.submit(use, item))
+            while waiting:
+                done(waiting.popleft().result())
+        except BaseException:
+            writer.shutdown(cancel_futures=True)
+            raise

@@ -59,7 +59,8 @@ def publish_held_back(
             records = load_records(connection, found.as_of, catalogue, metrics)
         assessor = Assessor(model, rules, metrics, catalogue)
         keep = settings.scores_per_user
-        score_everyone(engine, run_id, assessor, records, found.as_of, keep, progress)
+        people = len(records.users)
+        score_everyone(engine, run_id, assessor, [records], people, found.as_of, keep, progress)
         make_sure_it_is_held()
         with writing(engine) as connection:
             how = {"forced": True, "forced_by": COMMAND, "forced_at": now.isoformat("T", "seconds")}

@@ -160,7 +160,7 @@ def counts(past: History, group: IntArray, before_ms: IntArray) -> FloatArray:
         edges = np.empty((len(start), 1 + len(_WINDOW_MS)), np.int64)
         edges[:, 0] = start + before
         edges[:, 1:] = start[:, None] + np.maximum(before[:, None] - _WINDOW_MS, 0)
-        running = past.totals[past.keys.searchsorted(edges)]
+        running = past.totals.take(past.keys.searchsorted(edges), axis=0)  # as [], but quicker
         np.subtract(running[:, :1], running[:, 1:], out=out[part])
     return out.reshape(len(group), -1)
 

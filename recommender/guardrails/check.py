@@ -144,6 +144,7 @@ class Guard:
         }
         tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
         self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
+        self._touched = [np.flatnonzero(row) for row in self._touches]
         self._deciding_for = {who: _in_play(rules, self._deciding, who) for who in Audience}
         self._alerting_for = {who: _in_play(rules, self.alert_rules, who) for who in Audience}
 
@@ -243,14 +244,12 @@ class Guard:
         """Deciding rule of each action, [n_users, n_actions], from which rules hold."""
         if len(holds) == 1:
             return self._first_of(holds[0])[self._tag_set_of][None, :]
-        # Many people share the same pattern of rules: each is worked out once.
-        packed = np.packbits(np.pad(holds, ((0, 0), (0, 1))), axis=1)
-        patterns = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
-        _, example, pattern_of = np.unique(patterns, return_index=True, return_inverse=True)
-        table = np.empty((len(example), len(self._tag_set_of)), dtype=np.int16)
-        for number, user in enumerate(example):
-            table[number] = self._first_of(holds[user])[self._tag_set_of]
-        return table[pattern_of]
+        # From the last rule to the first, so that of several the first one stands.
+        deciding = np.full((len(holds), self._touches.shape[1]), NO_RULE, dtype=np.int16)
+        for place in np.flatnonzero(holds.any(axis=0))[::-1].tolist():
+            users, tag_sets = np.flatnonzero(holds[:, place]), self._touched[place]
+            deciding[users[:, None], tag_sets] = self._rule_of[place]
+        return deciding[:, self._tag_set_of]
 
     def _first_of(self, holds: BoolArray) -> Int16Array:
         """Deciding rule of each tag set when these rules hold, [n_tag_sets]."""

@@ -33,6 +33,18 @@ def bounded(addends: FloatArray) -> FloatArray:
     return np.asarray(addends * (MOST_LOG_ODDS / np.maximum(size, MOST_LOG_ODDS)))
 
 
+def log_odds(parts: FloatArray) -> FloatArray:
+    """Add up parts, shape [..., 5] to [...], one after the other as they lie in memory.
+
+    >>> log_odds(np.array([[1.0, 2.0, 0.5, 0.0, -1.0]])).tolist()
+    [2.5]
+    """
+    total = parts[..., 0] + parts[..., 1]
+    for place in range(2, parts.shape[-1]):
+        total += parts[..., place]
+    return np.asarray(total)
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One addend of a score.

@@ -179,15 +179,15 @@ def _fold_in(
     people = rows.user[starts]
     sizes = np.concatenate([starts[1:], [len(rows.user)]]) - starts
     person = np.arange(len(starts)).repeat(sizes)
-    v, second = factors.mean[rows.action], factors.second[rows.action]
+    v, second = (of.take(rows.action, axis=0) for of in (factors.mean, factors.second))
     m = np.zeros((len(people), n))
     s = np.zeros((len(people), n, n)) + np.diag(1.0 / factors.precision)
     kappa = rows.weight * (rows.completed - 0.5)
     prior, packing = np.diag(factors.precision), Packing.of(n)
     for _ in range(ITERATIONS):
         moment = packing.moments(m, s) * packing.times
-        taste = (m[person] * v).sum(axis=1)
-        square = (moment[person] * second).sum(axis=1)
+        taste = np.einsum("ij,ij->i", m.take(person, axis=0), v)
+        square = np.einsum("ij,ij->i", moment.take(person, axis=0), second)
         c2 = rows.offset * (rows.offset + 2 * taste) + square
         omega = rows.weight * curvature(np.sqrt(np.maximum(c2, 0.0)))
         pull = kappa - omega * rows.offset

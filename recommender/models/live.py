@@ -12,7 +12,7 @@ from recommender.domain import SECONDS_PER_DAY
 from recommender.features import behaviour
 from recommender.features.behaviour import History
 from recommender.features.space import snapshot_of, user_matrix
-from recommender.models.base import bounded
+from recommender.models.base import MOST_LOG_ODDS, bounded, log_odds
 from recommender.models.fold_in import Outcomes, UserFactors, fold_in
 from recommender.models.parameters import Parameters
 from recommender.models.positives import fold_in_pairs
@@ -119,35 +119,51 @@ def row_parts(
     used[0] = True
     taken = np.cumsum(used) - 1
     vectors = user_matrix(model.space, records, as_of - model.snapshots[used] * SECONDS_PER_DAY)
-    mine = vectors[taken[place], rows.user]
-    weights = model.coefficients[rows.action]
+    n_users = len(records.users)
+    flat = vectors.reshape(len(vectors) * n_users, vectors.shape[2])
+    mine = flat.take(taken[place] * n_users + rows.user, axis=0)  # as [], but quicker
+    weights = model.coefficients.take(rows.action, axis=0)
     n, split = model.n_features, model.space.n_profile
-    mine *= weights[:, 1 : 1 + n]
     parts = np.empty((len(rows), 4))
     parts[:, BASE] = weights[:, 0]
-    parts[:, PROFILE] = mine[:, :split].sum(axis=1)
-    parts[:, BIOMETRICS] = mine[:, split:].sum(axis=1)
+    parts[:, PROFILE] = np.einsum("ij,ij->i", mine[:, :split], weights[:, 1 : 1 + split])
+    parts[:, BIOMETRICS] = np.einsum("ij,ij->i", mine[:, split:], weights[:, 1 + split : 1 + n])
     parts[:, BEHAVIOUR] = np.einsum("ij,ij->i", deeds, weights[:, 1 + n :])
     return vectors[0], parts
 
 
 def candidate_parts(model: Parameters, view: View) -> FloatArray:
-    """Parts of every action for every user, shape [n_users, n_actions, 5], within bounds."""
+    """Parts of every action for every user, shape [n_users, n_actions, 5], within bounds.
+
+    Each part lies in memory by itself: it is written by one product and added up as a whole.
+    """
     n, split = model.n_features, model.space.n_profile
     weights = model.coefficients
-    out = np.empty((len(view.vectors), len(weights), len(PARTS)))
-    out[:, :, BASE] = weights[:, 0]
-    out[:, :, PROFILE] = view.vectors[:, :split] @ weights[:, 1 : 1 + split].T
-    out[:, :, BIOMETRICS] = view.vectors[:, split:] @ weights[:, 1 + split : 1 + n].T
-    action, domain, user = _levels(weights[:, 1 + n :])
-    deeds = view.by_user @ user.T
-    deeds += np.einsum("uaj,aj->ua", view.by_domain[:, model.domain], domain)
-    deeds[view.touched_user, view.touched_action] += np.einsum(
+    out = np.empty((len(PARTS), len(view.vectors), len(weights)))
+    out[BASE] = weights[:, 0]
+    np.matmul(view.vectors[:, :split], weights[:, 1 : 1 + split].T, out=out[PROFILE])
+    np.matmul(view.vectors[:, split:], weights[:, 1 + split : 1 + n].T, out=out[BIOMETRICS])
+    _add_deeds(model, view, out[BEHAVIOUR])
+    np.matmul(view.factors.mean, model.trust.factor * model.factors.mean.T, out=out[FACTOR])
+    parts = np.moveaxis(out, 0, -1)
+    beyond = np.abs(log_odds(parts)).max(initial=0.0) > MOST_LOG_ODDS
+    return bounded(parts) if beyond else parts
+
+
+def _add_deeds(model: Parameters, view: View, out: FloatArray) -> None:
+    """Fill in the behaviour part, shape [n_users, n_actions]."""
+    action, domain, user = _levels(model.coefficients[:, 1 + model.n_features :])
+    np.matmul(view.by_user, user.T, out=out)
+    n_users, n_domains, n = view.by_domain.shape
+    if n_users == 1:
+        out += np.einsum("aj,aj->a", view.by_domain[0, model.domain], domain)
+    else:  # one product of everything, with zeros for the other domains' actions
+        own = np.zeros((len(domain), n_domains, n))
+        own[np.arange(len(domain)), model.domain] = domain
+        out += view.by_domain.reshape(n_users, -1) @ own.reshape(len(domain), -1).T
+    out[view.touched_user, view.touched_action] += np.einsum(
         "ij,ij->i", view.by_action, action[view.touched_action]
     )
-    out[:, :, BEHAVIOUR] = deeds
-    out[:, :, FACTOR] = model.trust.factor * (view.factors.mean @ model.factors.mean.T)
-    return bounded(out)
 
 
 def _levels(weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

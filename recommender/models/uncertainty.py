@@ -45,7 +45,8 @@ def standard_error(
     if model.spread is None:
         shape = np.empty(len(model.domain))[places].shape
         return np.full((len(vectors), shape[-1]), np.nan)
-    variance = products(vectors**2, model.spread.coefficients[places][..., 1:])
-    variance += model.spread.coefficients[places][..., 0]
+    own = model.spread.coefficients
+    variance = products(vectors**2, own[:, 1:], places)
+    variance += own[:, 0][places]
     taste = model.spread.taste_variance(users, model.factors.mean, places)
     return np.asarray(WIDENING * np.sqrt(variance + model.trust.factor**2 * taste))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import pyarrow as pa
 from sqlalchemy import Connection, Engine
@@ -17,6 +18,8 @@ from recommender.store.columnar import append, append_binary
 from recommender.store.copy_binary import jsonb
 from recommender.store.engine import POSTGRESQL, writing
 from recommender.store.retention import drop_nightly
+
+Texts: TypeAlias = ObjectArray | pa.StringArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,15 @@ class ScoreBatch:
         (user id, JSON list of [action_id, rule_id, rule_version, observation_id]).
     """
 
-    user_id: ObjectArray
+    user_id: Texts
     rank: IntArray
-    action_id: ObjectArray
+    action_id: Texts
     score: FloatArray
     p_complete: FloatArray
     benefit: FloatArray
     parts: FloatArray
-    verdict: ObjectArray
-    rule_id: ObjectArray
+    verdict: Texts
+    rule_id: Texts
     standard_error: FloatArray
     withheld: list[tuple[str, str]] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -19,7 +20,8 @@ from recommender.dataset import take_users
 from recommender.domain import Audience, Exploration
 from recommender.ingest import ingest_files
 from recommender.knowledge import load_knowledge
-from recommender.nightly import nightly_scores
+from recommender.nightly import chunks_of
+from recommender.picture import Picture
 from recommender.published import Published
 from recommender.recommend import Ask, recommend_for
 from recommender.selection import chosen, eligible
@@ -92,11 +94,12 @@ def nightly(published: Published) -> None:
     assessor, now = published.current().assessor, datetime.now(UTC)
     with reading(published.engine) as connection:
         records = load_records(connection, now, assessor.catalogue, assessor.metrics)
-    at, model = now.timestamp(), assessor.model
+    at, model, picture = now.timestamp(), assessor.model, Picture(assessor, 50)
+    chunks = partial(chunks_of, records, model.at_once)
     jobs = {
         "scores": lambda: model.score(records, at),
         "scores with standard errors": lambda: model.score_with_error(records, at),
-        "the whole picture": lambda: nightly_scores(assessor, records, at, 50),
+        "the whole picture": lambda: [picture.of(some, at) for some in chunks()],
     }
     for name, job in jobs.items():
         print(f"nightly, {name}: {_least(job, 1) / 1e6:.3f} s for {PEOPLE} people")
