@@ -8,7 +8,7 @@ BENCH ?=
 FAULTS ?=
 DATABASE ?= sqlite:///recommender.db
 
-.PHONY: help demo test check bench bench-fit bench-serve bench-quality faults serve lock clean
+.PHONY: help demo test check bench bench-fit bench-serve bench-train bench-quality faults serve lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ bench-fit: $(VENV)/.dev  ## Measure how long a training on a million interaction
 bench-serve: $(VENV)/.dev  ## Live answers a second beside a bare route, and where the time goes (DATABASE=url)
 	@$(BIN)/python -m tests.benchmarks.bench_serve --database-url $(DATABASE) $(BENCH)
 	@$(BIN)/python -m tests.benchmarks.bench_serve --database-url $(DATABASE) --stages
+
+bench-train: $(VENV)/.dev  ## Measure the nightly training beside its floors; BENCH="--users 1000000"
+	@mkdir -p build
+	@$(BIN)/python -m tests.benchmarks.bench_train --plot build/bench-train.svg $(BENCH)
 
 bench-quality: $(VENV)/.bench  ## Compare the model with the field's others, which this installs
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_peers $(BENCH)

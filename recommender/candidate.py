@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recommender.assess import Assessor
-from recommender.dataset import Records, select_users, take_users
+from recommender.dataset import Records, sample_of, select_users, take_users
 from recommender.domain import Audience, Catalogue, MetricsList, Objective, Verdict
 from recommender.drift.measure import Drift, LastRun, measure
 from recommender.drift.offers import Offers, Seen, offers, seen
@@ -70,10 +70,17 @@ def read_material(connection: Connection, as_of: datetime, metrics: MetricsList)
     if not catalogue.actions:
         raise NothingToLearnError("there are no actions yet: run `recommender ingest actions FILE`")
     records = load_records(connection, as_of, catalogue, metrics)
-    every = -(-len(records.users) // FEEDS_SAMPLE)
-    some = records.users.ids[::every].tolist() if every > 1 else None
-    feeds = feed_counts(connection, as_of, some)
+    feeds = feed_counts(connection, as_of, _some_people(records))
     return Material(catalogue, records, feeds, _last_run(connection, catalogue, metrics))
+
+
+def _some_people(records: Records) -> list[str] | None:
+    """Ids of those whose readings are counted by source; None for everybody."""
+    ids = records.users.ids
+    if len(ids) <= FEEDS_SAMPLE:
+        return None
+    some: list[str] = ids[sample_of(ids, FEEDS_SAMPLE, 0)].tolist()
+    return some
 
 
 def judge(
@@ -87,9 +94,11 @@ def judge(
     """Measure a fitted model against the run in force and let the gate decide."""
     last = material.last
     assessor = Assessor(model, rules, metrics, material.catalogue)
+    # Of too many people those learned from are a sample by chance: enough to see a change.
+    people = model.held_out.records if model.held_out else material.records
     drift = replace(
-        measure(model, last, material.records, material.feeds, as_of),
-        offers=offers_of(assessor, material.records, as_of.timestamp(), rules.disabled),
+        measure(model, last, people, material.feeds, as_of),
+        offers=offers_of(assessor, people, as_of.timestamp(), rules.disabled),
     )
     before = None if last is None else _of_all(last.figures)
     decision = decide(model.holdout, before, drift, limits)

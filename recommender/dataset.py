@@ -161,6 +161,21 @@ def select_users(records: Records, chosen: IntArray) -> Records:
     )
 
 
+def sample_of(ids: ObjectArray, most: int, seed: int) -> IntArray:
+    """Choose at most so many people by chance: the places of their ids, ascending.
+
+    Whether somebody is chosen depends on the id, the seed and how many others there are, not on
+    the order of ids: from one night to the next nearly the same people are.
+    """
+    if len(ids) <= most:
+        return np.arange(len(ids))
+    # needed for training only; servers start without it
+    from pandas.util import hash_array
+
+    drawn = hash_array(ids, hash_key=f"{seed:016d}"[-16:], categorize=False)
+    return np.sort(np.argpartition(drawn, most)[:most])
+
+
 def until(records: Records, at: float) -> Records:
     """Return what was known at the instant ``at`` (seconds since 1970, inclusive)."""
     return Records(

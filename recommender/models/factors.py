@@ -118,30 +118,15 @@ def taste_of(rows: Outcomes, taste: Taste) -> tuple[FloatArray, FloatArray]:
 def _surprise_factors(
     rows: Outcomes, shape: tuple[int, int], settings: FactorSettings, seed: int
 ) -> FloatArray:
-    # implicit (and its import) is needed for training only; servers start without it.
-    from implicit.cpu.als import AlternatingLeastSquares
-
     expected = rows.weight / (1.0 + np.exp(-rows.offset))
     surprise = sp.csr_matrix(
         ((rows.completed * rows.weight - expected).astype(np.float32), (rows.user, rows.action)),
         shape=shape,
     )
-    with threadpool_limits(1, "blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = AlternatingLeastSquares(
-            factors=settings.rank,
-            alpha=settings.alpha,
-            regularization=settings.regularization,
-            iterations=settings.iterations,
-            random_state=seed,
-            num_threads=1,
-        )
-        model.fit(surprise, show_progress=False)
-    return _on_unit_users(
-        np.asarray(model.user_factors, np.float64),
-        np.asarray(model.item_factors, np.float64),
-        settings.variance,
+    users, actions = confidence_factors(
+        settings.alpha * surprise, settings.rank, settings.regularization, settings.iterations, seed
     )
+    return _on_unit_users(users, actions, settings.variance)
 
 
 def _on_unit_users(users: FloatArray, actions: FloatArray, variance: float) -> FloatArray:
@@ -280,6 +265,7 @@ def confidence_factors(
     users, actions
         Shapes [n_users, rank] and [n_actions, rank].
     """
+    # implicit (and its import) is needed for training only; servers start without it.
     from implicit.cpu.als import AlternatingLeastSquares
 
     with threadpool_limits(1, "blas"), warnings.catch_warnings():

@@ -17,7 +17,8 @@ from recommender.dataset import AnyIntArray, BoolArray, FloatArray, IntArray
 from recommender.models.regression import curvature
 
 ITERATIONS = 3
-_MOST_ROWS = 65_536
+_MOST_ROWS = 4_096
+"""Rows at once; with more of them the processor waits for memory."""
 _BLOCKS_OF_TIME = 5
 """Equally full; few enough to be cheap."""
 

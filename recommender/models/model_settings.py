@@ -22,9 +22,9 @@ class ModelSettings:
     factor_variance
         Prior variance of an action's factors around what its description says. Learning it lets
         the factors collapse on sparse logs.
-    max_users
-        More users than this are sampled: what is learned is about actions, and users' own
-        factors are worked out when asked.
+    max_users, max_events
+        Of more users than this, or than have this many events together, a sample is learned from:
+        what is learned is about actions, and users' own factors are worked out when asked.
     holdout_days
         Length of the time held out to learn trust.
     use_features, use_factors
@@ -46,6 +46,7 @@ class ModelSettings:
     rounds: int = 1
     factor_variance: float = 0.3
     max_users: int = 200_000
+    max_events: int = 5_000_000
     holdout_days: float = 14.0
     use_features: bool = True
     use_factors: bool = True
@@ -57,6 +58,15 @@ class ModelSettings:
         for name, low, high in _BOUNDS:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} must be between {low} and {high}")
+
+    def most_users(self, n_users: int, n_events: int) -> int:
+        """How many of so many users, who have so many events, are learned from.
+
+        >>> ModelSettings(max_users=1000, max_events=5000).most_users(2000, 40_000)
+        250
+        """
+        share = min(1.0, self.max_events / max(n_events, 1))
+        return min(n_users, self.max_users, max(int(n_users * share), 1))
 
 
 _BOUNDS = (
@@ -70,6 +80,7 @@ _BOUNDS = (
     ("rounds", 1, 20),
     ("factor_variance", 1e-4, 10),
     ("max_users", 1, 10_000_000),
+    ("max_events", 1, 1_000_000_000),
     ("holdout_days", 1, 365),
     ("level_half_life_days", 0.1, 365),
     ("search_seconds", 0, 86_400),

@@ -36,6 +36,8 @@ _GUESS = np.array([0.005, 0.005, 0.005, 0.5])
 """Prior guess of each pool's variance."""
 
 _LEAST_ROWS = 10
+_NOTHING = 1e-9
+_ROWS_AT_ONCE = 32_768
 
 
 @dataclass(frozen=True)
@@ -178,10 +180,8 @@ def prepare(frame: Frame, records: Records, rows: Impressions, as_of: float) -> 
     rate = float(rows.weight @ rows.completed + 0.5) / float(rows.weight.sum() + 1.0)
     vectors, vector = _vectors(frame, records, rows, as_of)
     deeds = _deeds(frame, records, rows, as_of, rate)
-    scale = (
-        np.sqrt((deeds**2).mean(axis=0, dtype=np.float64)) if len(rows) else np.ones(deeds.shape[1])
-    )
-    kept = np.flatnonzero((np.abs(deeds) > 1e-9).sum(axis=0) >= _LEAST_ROWS)
+    scale, varies = _spread_of(deeds)
+    kept = np.flatnonzero(varies >= _LEAST_ROWS)
     names = behaviour_names()
     return Prepared(
         rows=rows,
@@ -191,7 +191,7 @@ def prepare(frame: Frame, records: Records, rows: Impressions, as_of: float) -> 
         starts=np.concatenate([[0], np.cumsum(counts)]),
         vectors=vectors,
         vector=vector[order],
-        behaviour=(deeds[:, kept] / scale[kept])[order].astype(np.float32),
+        behaviour=_scaled(deeds, kept, scale, order),
         kept=kept,
         scale=scale[kept],
         layout=_layout(frame, coefficient_names(frame.space)[: 1 + len(frame.space.keep)]),
@@ -257,6 +257,29 @@ def _deeds(
             past, mine.user.astype(np.int64), mine.action, past.clock(mine.at), rate
         )
     return out
+
+
+def _spread_of(deeds: Float32Array) -> tuple[FloatArray, IntArray]:
+    """Root mean square of each column, and in how many rows it is not 0."""
+    squares, varies = np.zeros(deeds.shape[1]), np.zeros(deeds.shape[1], np.int64)
+    for part in _stretches(len(deeds)):
+        squares += (deeds[part].astype(np.float64) ** 2).sum(axis=0)
+        varies += (np.abs(deeds[part]) > _NOTHING).sum(axis=0)
+    return np.sqrt(squares / len(deeds)) if len(deeds) else np.ones(deeds.shape[1]), varies
+
+
+def _scaled(
+    deeds: Float32Array, kept: IntArray, scale: FloatArray, order: IntArray
+) -> Float32Array:
+    out = np.empty((len(order), len(kept)), np.float32)
+    for part in _stretches(len(order)):
+        out[part] = deeds[order[part]][:, kept] / scale[kept]
+    return out
+
+
+def _stretches(n: int) -> list[slice]:
+    # Copies with twice the precision would outweigh everything else.
+    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE)]
 
 
 def _layout(frame: Frame, names: tuple[str, ...]) -> Layout:

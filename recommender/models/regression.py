@@ -6,6 +6,7 @@ as Polya-Gamma mixing, Polson, Scott and Windle 2013), which makes the step a li
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from recommender.dataset import FloatArray, IntArray
 
 Float32Array = NDArray[np.float32]
+
+_ROWS_AT_ONCE = 32_768
+"""Lines of a design matrix made at once: bounds memory, and keeps what is worked on near."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,14 @@ class Rows:
         """Columns of a design matrix, the constant included."""
         return 1 + int(self.vectors.shape[1]) + int(self.extra.shape[1])
 
-    def design(self, action: int) -> Float32Array:
-        """Design matrix of one action, shape [n_rows, n_columns]."""
-        rows = slice(self.starts[action], self.starts[action + 1])
+    def parts(self, action: int) -> Iterator[slice]:
+        """One action's rows, some at a time."""
+        start, stop = int(self.starts[action]), int(self.starts[action + 1])
+        for first in range(start, stop, _ROWS_AT_ONCE):
+            yield slice(first, min(first + _ROWS_AT_ONCE, stop))
+
+    def design(self, rows: slice) -> Float32Array:
+        """Design matrix of some rows, shape [n_rows, n_columns]."""
         n_vector = self.vectors.shape[1]
         out = np.ones((rows.stop - rows.start, self.n_columns), np.float32)
         out[:, 1 : 1 + n_vector] = self.vectors[self.vector[rows]]
@@ -77,21 +86,28 @@ def posterior(
     expected, precision
         Their prior.
     """
-    mine = slice(rows.starts[action], rows.starts[action + 1])
-    design = rows.design(action)
-    offset, weight = rows.offset[mine], rows.weight[mine]
-    eta = design @ mean.astype(np.float32) + offset
+    hessian, pull = np.diag(precision), precision * expected
+    for part in rows.parts(action):
+        more = _information(rows, part, mean.astype(np.float32), covariance)
+        hessian, pull = hessian + more[0], pull + more[1]
+    inverse: FloatArray = np.linalg.inv(hessian).astype(np.float64)
+    return inverse @ pull, inverse
+
+
+def _information(
+    rows: Rows, part: slice, mean: Float32Array, covariance: Float32Array
+) -> tuple[FloatArray, FloatArray]:
+    """What some rows add to the precision, and to the precision times the mean."""
+    design = rows.design(part)
+    offset, weight = rows.offset[part], rows.weight[part]
+    eta = design @ mean + offset
     spread = np.einsum("ij,ij->i", design @ covariance, design)
     omega = weight * curvature(
-        np.sqrt(eta**2 + np.maximum(spread, 0.0) + rows.offset_variance[mine])
+        np.sqrt(eta**2 + np.maximum(spread, 0.0) + rows.offset_variance[part])
     )
-    kappa = weight * (rows.completed[mine] - 0.5) - omega * offset
+    kappa = weight * (rows.completed[part] - 0.5) - omega * offset
     scaled = design * omega.astype(np.float32)[:, None]
-    hessian = (scaled.T @ design).astype(np.float64)
-    hessian[np.diag_indices_from(hessian)] += precision
-    inverse: FloatArray = np.linalg.inv(hessian).astype(np.float64)
-    pull = design.T.astype(np.float64) @ kappa if len(kappa) else np.zeros(len(expected))
-    return inverse @ (pull + precision * expected), inverse
+    return (scaled.T @ design).astype(np.float64), design.T.astype(np.float64) @ kappa
 
 
 def curvature(c: FloatArray) -> FloatArray:
@@ -108,6 +124,6 @@ def predict(rows: Rows, mean: FloatArray) -> FloatArray:
     """Log-odds of every row without its offset, in the rows' order."""
     out = np.empty(len(rows.offset))
     for action in range(len(mean)):
-        mine = slice(rows.starts[action], rows.starts[action + 1])
-        out[mine] = rows.design(action) @ mean[action]
+        for part in rows.parts(action):
+            out[part] = rows.design(part) @ mean[action]
     return out

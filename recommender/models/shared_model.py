@@ -60,4 +60,8 @@ def fit_shared(rows: Rows, group: IntArray, sweeps: int, start: Shared | None = 
 
 def predict_shared(rows: Rows, shared: Shared) -> FloatArray:
     """Log-odds of every row without its offset, from ``extra``, in the rows' order."""
-    return np.asarray(shared.mean[0] + rows.extra @ shared.mean[1:])
+    out = np.empty(len(rows.offset))
+    for action in range(len(rows.starts) - 1):
+        for part in rows.parts(action):
+            out[part] = shared.mean[0] + rows.extra[part] @ shared.mean[1:]
+    return out

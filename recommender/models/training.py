@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recommender.dataset import Records, select_users, until
+from recommender.dataset import Records, sample_of, select_users, until
 from recommender.domain import SECONDS_PER_DAY, Catalogue, MetricsList
 from recommender.errors import NothingToLearnError
 from recommender.models import holdout
@@ -61,7 +60,7 @@ def learn(
     tell = progress or (lambda stage, share: None)
     with threadpool_limits(1, "blas"):
         tell("settings", 0.0)
-        records = until(_sampled(records, settings.max_users, seed), as_of)
+        records = until(_sampled(records, settings, seed), as_of)
         records = records if settings.use_features else nameless(records)
         if len(catalogue) and unprompted_share(records.events, as_of) > _MOST_UNPROMPTED:
             task = _Task(records, catalogue, metrics, as_of, as_of, None, seed)
@@ -167,12 +166,11 @@ def _learn_from_completions(plan: Plan, records: Records, as_of: float, tell: Pr
     return Learned(learned.parameters, learned.holdout, facts | chosen, None)
 
 
-def _sampled(records: Records, most: int, seed: int) -> Records:
-    n = len(records.users)
-    if n <= most:
+def _sampled(records: Records, settings: ModelSettings, seed: int) -> Records:
+    most = settings.most_users(len(records.users), len(records.events))
+    if len(records.users) <= most:
         return records
-    chosen = np.random.default_rng(seed).choice(n, most, replace=False)
-    return select_users(records, np.sort(chosen))
+    return select_users(records, sample_of(records.users.ids, most, seed))
 
 
 def _facts(
