@@ -20,11 +20,12 @@ from recommender.gate import GateDecision, decide
 from recommender.guardrails.rules import Rules
 from recommender.model_card.groups import GroupFigures, figures_by_segment, group_figures
 from recommender.models.artifact import pack, unpack
-from recommender.models.hybrid import HybridModel
+from recommender.models.hybrid import HybridModel, ModelSettings
+from recommender.models.warm import WarmStart, warm_start
 from recommender.settings import GateLimits
-from recommender.store.bulk import load_records
 from recommender.store.engine import Connection
 from recommender.store.feeds import FeedCount, feed_counts
+from recommender.store.packed import Counts, load_records, packed_counts
 from recommender.store.read import load_catalogue
 from recommender.store.runs import all_figures, load_artifact, published_run
 
@@ -36,10 +37,19 @@ OFFERS_SAMPLE = 5_000
 
 @dataclass(frozen=True)
 class Material:
-    """What a training reads: today's records, and the run in force if there is one."""
+    """What a training reads: today's records, and the run in force if there is one.
+
+    Attributes
+    ----------
+    records
+        Of everybody, or of a sample where there are many people.
+    counts
+        People, events and observations of everybody.
+    """
 
     catalogue: Catalogue
     records: Records
+    counts: Counts
     feeds: list[FeedCount]
     last: LastRun | None
 
@@ -64,14 +74,39 @@ class Candidate:
         return manifest | {"people": picture_document(self.drift.people)}, artifact
 
 
-def read_material(connection: Connection, as_of: datetime, metrics: MetricsList) -> Material:
-    """Read everything up to an instant; NothingToLearnError if there is no action."""
+def read_material(
+    connection: Connection,
+    as_of: datetime,
+    metrics: MetricsList,
+    settings: ModelSettings,
+    seed: int,
+) -> Material:
+    """Read everything up to an instant, packed before; NothingToLearnError if there is no action.
+
+    Of more people than the settings say a sample is read, drawn by ``seed``.
+    """
     catalogue = load_catalogue(connection)
     if not catalogue.actions:
         raise NothingToLearnError("there are no actions yet: run `recommender ingest actions FILE`")
-    records = load_records(connection, as_of, catalogue, metrics)
+    counts = packed_counts(connection)
+    most = settings.most_users(counts.users, counts.events)
+    records = load_records(connection, as_of, catalogue, metrics, sample=most, seed=seed)
+    if counts.users == len(records.users):
+        counts = Counts(counts.users, len(records.events), len(records.observations))
     feeds = feed_counts(connection, as_of, _some_people(records))
-    return Material(catalogue, records, feeds, _last_run(connection, catalogue, metrics))
+    return Material(catalogue, records, counts, feeds, _last_run(connection, catalogue, metrics))
+
+
+def warm_start_of(connection: Connection, catalogue: Catalogue) -> WarmStart | str:
+    """What a training takes over from the run in force, or why it can't."""
+    run = published_run(connection)
+    if run is None:
+        return "no run is in force"
+    try:
+        model = unpack(*load_artifact(connection, run.run_id))
+    except (DataError, NotFoundError):
+        return "the model of the run in force can't be read"
+    return warm_start(model.parameters, model.catalogue, model.facts, catalogue)
 
 
 def _some_people(records: Records) -> list[str] | None:

@@ -13,10 +13,11 @@ from recommender.guardrails.rules import Rules
 from recommender.models.artifact import unpack
 from recommender.nightly import score_everyone
 from recommender.settings import Settings
-from recommender.store.bulk import load_records
 from recommender.store.cards import load_card, release
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
+from recommender.store.packed import PEOPLE_AT_ONCE, packed_counts, record_chunks
+from recommender.store.packing import pack_changed
 from recommender.store.read import load_catalogue
 from recommender.store.runs import load_artifact, publish, run_detail
 
@@ -54,13 +55,14 @@ def publish_held_back(
                 raise ConflictError(f"run {run_id} was not held back: it is {found.status}")
             model = unpack(*load_artifact(connection, run_id))
             card = load_card(connection, run_id)
+        pack_changed(engine)
         with reading(engine) as connection:
             catalogue = load_catalogue(connection)
-            records = load_records(connection, found.as_of, catalogue, metrics)
+            total = packed_counts(connection).users
         assessor = Assessor(model, rules, metrics, catalogue)
         keep = settings.scores_per_user
-        people = len(records.users)
-        score_everyone(engine, run_id, assessor, [records], people, found.as_of, keep, progress)
+        chunks = record_chunks(engine, found.as_of, catalogue, metrics, PEOPLE_AT_ONCE)
+        score_everyone(engine, run_id, assessor, chunks, total, found.as_of, keep, progress)
         make_sure_it_is_held()
         with writing(engine) as connection:
             how = {"forced": True, "forced_by": COMMAND, "forced_at": now.isoformat("T", "seconds")}

@@ -15,70 +15,29 @@ from typing import Any
 
 from recommender import __version__
 from recommender.assess import Assessor
-from recommender.candidate import Candidate, Material, judge, read_material
+from recommender.candidate import Candidate, Material, judge, read_material, warm_start_of
 from recommender.domain import MetricsList
 from recommender.errors import SettingsError, StoreError
 from recommender.gate import log_overruled
 from recommender.guardrails.rules import Rules
 from recommender.model_card.build import RunFacts, model_card
 from recommender.models import hybrid
+from recommender.models.warm import WarmStart
 from recommender.nightly import score_everyone
 from recommender.settings import Settings
-from recommender.stages.record import StageRecord, Watcher
+from recommender.stages.record import Watcher
 from recommender.stages.watch import Progress, Stages, Teller
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.lock import train_lock
+from recommender.store.packed import PEOPLE_AT_ONCE, record_chunks
+from recommender.store.packing import pack_changed
 from recommender.store.retention import clean_up, erasures, forget_erased_after, make_room
 from recommender.store.runs import finish_run, publish, start_run, write_metrics
 from recommender.store.stages import StageKeeper
 from recommender.store.under_way import require_in_charge
 from recommender.store.upgrade import revision
-from recommender.turn import came_through, record_failure, require_its_turn
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What a training came to.
-
-    Attributes
-    ----------
-    held_back
-        What the gate had against publishing; empty if nothing.
-    figures
-        Held-out figures by name.
-    stages
-        What each stage took, and each step of one, in order.
-    """
-
-    run_id: str
-    published: bool
-    held_back: tuple[str, ...]
-    users: int
-    actions: int
-    events: int
-    observations: int
-    figures: dict[str, float]
-    seconds: float
-    stages: tuple[StageRecord, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Before:
-    """How things stood before anything was read.
-
-    Attributes
-    ----------
-    erasures
-        How many people had been erased.
-    revision
-        Of the database's schema.
-    instant
-        By a clock that nobody sets, seconds.
-    """
-
-    erasures: int
-    revision: str | None
-    instant: float
+from recommender.train_report import TrainReport as TrainReport
+from recommender.turn import Before, came_through, record_failure, require_its_turn
 
 
 @dataclass(frozen=True)
@@ -93,8 +52,10 @@ class _Training:
     metrics: MetricsList
     settings: Settings
     force: bool
+    rebuild: bool
+    warm: bool
     progress: Stages
-    before: _Before
+    before: Before
 
 
 def train_and_publish(
@@ -105,6 +66,8 @@ def train_and_publish(
     settings: Settings,
     as_of: datetime | None = None,
     force: bool = False,
+    rebuild: bool = False,
+    warm: bool = False,
     progress: Progress = lambda stage, share: None,
     watchers: Sequence[Watcher] = (),
 ) -> TrainReport:
@@ -114,6 +77,11 @@ def train_and_publish(
     ----------
     force
         Publish whatever the gate says; the run's message keeps what it said.
+    rebuild
+        Pack everybody's records anew, not only those that changed; the answer is the same.
+    warm
+        Begin from the run in force: its settings, and its factors; a full training where there is
+        none to begin from (``TrainReport.warm`` says why).
     watchers
         Told of every stage as it comes, and what it took.
 
@@ -140,9 +108,20 @@ def train_and_publish(
         with writing(engine) as connection:
             clean_up(connection, keep=settings.keep_runs)
             start_run(connection, run_id, as_of or now, settings.seed, __version__, now)
-            before = _Before(erasures(connection), revision(connection), time.monotonic())
+            before = Before(erasures(connection), revision(connection), time.monotonic())
         training = _Training(
-            engine, run_id, as_of or now, now, rules, metrics, settings, force, stages, before
+            engine,
+            run_id,
+            as_of or now,
+            now,
+            rules,
+            metrics,
+            settings,
+            force,
+            rebuild,
+            warm,
+            stages,
+            before,
         )
         try:
             make_room(engine)
@@ -153,18 +132,24 @@ def train_and_publish(
 
 
 def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> TrainReport:
-    material, candidate = _candidate(training)
+    material, candidate, warm = _candidate(training)
     published = candidate.decision.passed or training.force
     if published:
         training.progress("score", 0.0)
-        training.progress.count(len(material.records.users))
+        training.progress.count(material.counts.users)
         assessor = Assessor(candidate.model, training.rules, training.metrics, material.catalogue)
         score_everyone(
             training.engine,
             training.run_id,
             assessor,
-            [material.records],
-            len(material.records.users),
+            record_chunks(
+                training.engine,
+                training.as_of,
+                material.catalogue,
+                training.metrics,
+                PEOPLE_AT_ONCE,
+            ),
+            material.counts.users,
             training.as_of,
             training.settings.scores_per_user,
             _watchful(training, make_sure_it_is_held),
@@ -179,12 +164,13 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
         run_id=training.run_id,
         published=published,
         held_back=candidate.decision.reasons,
-        users=len(material.records.users),
+        users=material.counts.users,
         actions=len(material.catalogue),
-        events=len(material.records.events),
-        observations=len(material.records.observations),
+        events=material.counts.events,
+        observations=material.counts.observations,
         figures=dict(candidate.model.holdout),
         seconds=time.monotonic() - training.before.instant,
+        warm=warm,
         stages=training.progress.records,
     )
 
@@ -200,32 +186,43 @@ def _watchful(training: _Training, make_sure_it_is_held: Callable[[], None]) -> 
     return tell
 
 
-def _candidate(training: _Training) -> tuple[Material, Candidate]:
-    """Read, fit and judge."""
-    training.progress("read", 0.0)
+def _candidate(training: _Training) -> tuple[Material, Candidate, str | None]:
+    """Pack, read, fit and judge; and how it began if it was to begin from the run in force."""
+    settings = hybrid.ModelSettings(search_seconds=training.settings.search_seconds)
+    told = training.progress
+    told("pack", 0.0)
+    packing = pack_changed(
+        training.engine, rebuild=training.rebuild, progress=lambda share: told("pack", share)
+    )
+    told.count(packing.packed)
+    told("read", 0.0)
     with reading(training.engine) as connection:
-        material = read_material(connection, training.as_of, training.metrics)
-    training.progress("read", 1.0)
+        material = read_material(
+            connection, training.as_of, training.metrics, settings, training.settings.seed
+        )
+        begin = warm_start_of(connection, material.catalogue) if training.warm else None
+    told("read", 1.0)
     read = material.records
-    training.progress.count(len(read.users) + len(read.events) + len(read.observations))
-    training.progress("fit", 0.0)
+    told.count(len(read.users) + len(read.events) + len(read.observations))
+    told("fit", 0.0)
     model = hybrid.fit(
         material.records,
         material.catalogue,
         training.metrics,
         training.as_of.timestamp(),
-        settings=hybrid.ModelSettings(search_seconds=training.settings.search_seconds),
+        settings=settings,
         seed=training.settings.seed,
-        progress=training.progress,
+        progress=told,
         start=_chosen_before(material.last.figures if material.last else {}),
+        warm=None if isinstance(begin, str) else begin,
     )
-    training.progress("fit", 1.0)
-    training.progress("judge", 0.0)
+    told("fit", 1.0)
+    told("judge", 0.0)
     judged = judge(
         model, material, training.metrics, training.as_of, training.settings, training.rules
     )
-    training.progress("judge", 1.0)
-    return material, judged
+    told("judge", 1.0)
+    return material, judged, "warm" if isinstance(begin, WarmStart) else begin
 
 
 def _chosen_before(figures: Mapping[tuple[str, str], float]) -> dict[str, float]:
@@ -266,9 +263,9 @@ def _card(
         as_of=training.as_of,
         finished_at=now,
         seed=training.settings.seed,
-        users=len(material.records.users),
-        events=len(material.records.events),
-        observations=len(material.records.observations),
+        users=material.counts.users,
+        events=material.counts.events,
+        observations=material.counts.observations,
         compared_with=material.last.run_id if material.last else None,
         reasons=candidate.decision.reasons,
         forced=training.force and not candidate.decision.passed,

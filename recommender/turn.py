@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from recommender.errors import LockLostError, NotMigratedError, RecommenderError, StoreError
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.under_way import fail_run, require_in_charge, status_of
+
+
+@dataclass(frozen=True)
+class Before:
+    """How things stood before anything was read.
+
+    Attributes
+    ----------
+    erasures
+        How many people had been erased.
+    revision
+        Of the database's schema.
+    instant
+        By a clock that nobody sets, seconds.
+    """
+
+    erasures: int
+    revision: str | None
+    instant: float
 
 
 def require_its_turn(engine: Engine, run_id: str, revision_before: str | None) -> None:

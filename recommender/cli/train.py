@@ -29,9 +29,20 @@ from recommender.train import TrainReport, train_and_publish
     "--search-seconds", type=float, help="Time for trying settings; 0 keeps the usual ones."
 )
 @click.option("--force", is_flag=True, help="Publish whatever the gate says.")
+@click.option(
+    "--rebuild", is_flag=True, help="Read everybody's records anew, not only those that changed."
+)
+@click.option(
+    "--warm", is_flag=True, help="Begin from the run in force: faster; settings are not tried anew."
+)
 @common_options
 def command(
-    as_of: datetime | None, seed: int | None, search_seconds: float | None, force: bool
+    as_of: datetime | None,
+    seed: int | None,
+    search_seconds: float | None,
+    force: bool,
+    rebuild: bool,
+    warm: bool,
 ) -> int:
     """Train on all records, score everyone, and publish unless it is worse.
 
@@ -53,6 +64,8 @@ def command(
                 settings=chosen,
                 as_of=as_of,
                 force=force,
+                rebuild=rebuild,
+                warm=warm,
                 watchers=watchers,
             )
         emit(asdict(report), lambda console: console.print(train_in_words(report), soft_wrap=True))
@@ -69,4 +82,5 @@ def train_in_words(report: TrainReport) -> str:
         f"{report.observations:,} observations, {report.seconds:.1f} s"
     )
     why = f"; the gate said: {'; '.join(report.held_back)}" if report.held_back else ""
-    return f"run {report.run_id} {done} {read}{why}"
+    full = "" if report.warm in (None, "warm") else f"; a full training: {report.warm}"
+    return f"run {report.run_id} {done} {read}{full}{why}"

@@ -17,6 +17,7 @@ from recommender.models.regression import predict
 from recommender.models.shared_model import Shared, fit_shared, predict_shared
 from recommender.models.single_parts import no_taste, without_behaviour
 from recommender.models.spread import spread_of
+from recommender.models.warm import WarmStart
 from recommender.outcomes import delay_curve
 
 
@@ -52,14 +53,26 @@ class Coefficients:
 
 
 def train_once(
-    plan: Plan, records: Records, as_of: float, warm: Coefficients | None
+    plan: Plan,
+    records: Records,
+    as_of: float,
+    warm: Coefficients | None,
+    begin: WarmStart | None = None,
 ) -> tuple[Parameters, Coefficients]:
-    """Train once, on records that end at ``as_of``."""
+    """Train once, on records that end at ``as_of``.
+
+    Parameters
+    ----------
+    warm
+        Coefficients to start from, learned on part of the same records.
+    begin
+        Factors to start from, of an earlier run.
+    """
     frame, settings = plan.frame, plan.settings
     labelled = holdout.training_rows(records, frame.catalogue, as_of)
     data = prepare(frame, records, labelled, as_of)
     data = data if settings.use_features else without_behaviour(data)
-    learned, taste = _alternate(plan, data, warm)
+    learned, taste = _alternate(plan, data, warm, begin)
     coefficients, general = data.joined(learned.features, learned.deeds)
     return (
         Parameters(
@@ -87,7 +100,9 @@ def train_once(
     )
 
 
-def _alternate(plan: Plan, data: Prepared, warm: Coefficients | None) -> tuple[Coefficients, Taste]:
+def _alternate(
+    plan: Plan, data: Prepared, warm: Coefficients | None, begin: WarmStart | None
+) -> tuple[Coefficients, Taste]:
     """Features first, tastes on what they leave, behaviour on what both leave; then in turn.
 
     Features and tastes each learn given the other. Behaviour learns given tastes worked out from
@@ -103,7 +118,7 @@ def _alternate(plan: Plan, data: Prepared, warm: Coefficients | None) -> tuple[C
     )
     by_feature = data.by_user(predict(data.features(data.nothing, data.nothing), features.mean))
     outcomes = data.outcomes(by_feature)
-    taste = _first_taste(plan, data, outcomes)
+    taste = _first_taste(plan, data, outcomes, begin)
     deeds: Shared | None = None
     by_deed = data.nothing
     for _ in range(s.rounds):
@@ -123,11 +138,16 @@ def _alternate(plan: Plan, data: Prepared, warm: Coefficients | None) -> tuple[C
     return Coefficients(features, deeds), taste
 
 
-def _first_taste(plan: Plan, data: Prepared, outcomes: Outcomes) -> Taste:
+def _first_taste(plan: Plan, data: Prepared, outcomes: Outcomes, begin: WarmStart | None) -> Taste:
     s, described = plan.settings, plan.frame.described
     if not s.use_factors:
         return no_taste(data.n_users, *described.shape)
-    taste = factorise(outcomes, data.n_users, described, _factor_settings(plan), plan.seed)
+    settings = _factor_settings(plan)
+    if begin is not None and begin.fits(described, settings.rank):
+        taste = begin.taste(data.n_users, described.shape[1])
+        few = max(s.factor_sweeps // 3, 1)
+        return refine(outcomes, taste, described, few, s.factor_variance)
+    taste = factorise(outcomes, data.n_users, described, settings, plan.seed)
     return refine(outcomes, taste, described, s.factor_sweeps, s.factor_variance)
 
 

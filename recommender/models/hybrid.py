@@ -27,6 +27,7 @@ from recommender.models.parameters import Parameters
 from recommender.models.state import Arrays
 from recommender.models.training import learn
 from recommender.models.uncertainty import standard_error
+from recommender.models.warm import WarmStart
 
 __all__ = ["HybridModel", "ModelSettings", "fit"]
 
@@ -178,6 +179,7 @@ def fit(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
     start: Mapping[str, float] | None = None,
+    warm: WarmStart | None = None,
 ) -> HybridModel:
     """Train on everything up to ``as_of``.
 
@@ -187,13 +189,16 @@ def fit(
         Called with the name of each stage and the share of the work done before it.
     start
         Settings that a search chose before, by name: where this one begins, too.
+    warm
+        What to take over from an earlier run instead of searching and starting from nothing;
+        of no account where only completions are logged.
 
     Raises
     ------
     NothingToLearnError
         If nobody was shown, and nobody completed, anything.
     """
-    learned = learn(records, catalogue, metrics, as_of, settings, seed, progress, start)
+    learned = learn(records, catalogue, metrics, as_of, settings, seed, progress, start, warm)
     return HybridModel(
         catalogue, learned.parameters, learned.holdout, learned.facts, learned.held_out
     )

@@ -24,6 +24,7 @@ from recommender.models.model_settings import ModelSettings
 from recommender.models.parameters import Parameters, Trust
 from recommender.models.prepared import idle_days
 from recommender.models.single_parts import nameless
+from recommender.models.warm import WarmStart
 from recommender.outcomes import HORIZON_DAYS, Impressions, outcomes_of, unprompted_share
 
 Progress = Callable[[str, float], None]
@@ -51,6 +52,7 @@ def learn(
     seed: int,
     progress: Progress | None,
     start: Mapping[str, float] | None = None,
+    warm: WarmStart | None = None,
 ) -> Learned:
     """Train on everything up to ``as_of``; see ``hybrid.fit``.
 
@@ -71,9 +73,9 @@ def learn(
         end = as_of - idle_days(records, as_of) * SECONDS_PER_DAY
         cut = holdout.choose_cut(rows, end, settings.holdout_days)
         task = _Task(records, catalogue, metrics, as_of, end, cut, seed)
-        choice = _choose(task, rows, settings, start)
+        choice = _choose(task, rows, settings, start) if warm is None else Choice(warm.settings)
         settings = replace(settings, **_typed(choice.settings, settings))
-        return _learn(task, rows, settings, choice, tell)
+        return _learn(task, rows, settings, choice, tell, warm)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def _learn(
     settings: ModelSettings,
     choice: Choice,
     tell: Progress,
+    begin: WarmStart | None,
 ) -> Learned:
     tell("held-out time", 0.3)
     plan = task.plan(settings)
@@ -137,13 +140,13 @@ def _learn(
         early, warm = train_once(plan, until(records, cut), cut, None)
         trust, figures, held = holdout.judge(early, records, rows, cut, task.end)
     tell("all data", 0.65)
-    parameters, _ = train_once(plan, records, as_of, warm)
+    parameters, _ = train_once(plan, records, as_of, warm, begin)
     tell("done", 1.0)
     facts = _facts(plan, records, rows, as_of, cut)
     return Learned(
         parameters.trusted(trust),
         {**figures, **choice.figures()},
-        {**facts, "search": choice.facts()},
+        {**facts, "search": choice.facts(), "warm": begin is not None},
         held,
     )
 

@@ -1,9 +1,11 @@
-"""Everybody's records out of the database, for training."""
+"""Everybody's records out of the tables that they are taken into."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
-from recommender.dataset import Events, Int32Array, Observations, Records, Users
+from recommender.dataset import Int32Array, Records
 from recommender.domain import EVENT_CODES, Catalogue, MetricsList
 from recommender.store.column_types import UtcInstant
 from recommender.store.columnar import blocks
 from recommender.store.engine import POSTGRESQL
+from recommender.store.id_lists import ids_value, is_among_ids
 from recommender.store.record_arrays import (
     instant_sql,
     ordered_events,
@@ -45,15 +48,57 @@ def load_records(
     beside one block of 32 MB. Observation ids are left out, and so is what refers to an
     action or metric that the caller does not have yet.
     """
-    within = {} if users is None else {"low": users[0], "high": users[1]}
-    until = within | {"as_of": _written(conn, as_of)}
-    people = _users(conn, within)
+    within = Chosen() if users is None else Chosen(between=users)
+    until = replace(within, until=as_of)
+    people = user_arrays(*user_columns(conn, within))
     ids = pa.array(people.ids, _TEXT)
-    return Records(
-        people,
-        _events(conn, until, ids, catalogue),
-        _observations(conn, until, ids, metrics),
-    )
+    events = event_columns(conn, until, ids, _known(catalogue.ids))
+    readings = observation_columns(conn, until, ids, _known(metrics.names))
+    return Records(people, ordered_events(*events), ordered_observations(*readings))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which rows are read.
+
+    Attributes
+    ----------
+    between
+        First and last id of the people; None for everybody.
+    among
+        Ids of the people; None for no such limit.
+    until
+        Only records up to here; None for all.
+    """
+
+    between: tuple[str, str] | None = None
+    among: Sequence[str] | None = None
+    until: datetime | None = None
+
+    def where(self, conn: Connection, instant: str | None = None) -> str:
+        """Return the condition, with names of ``parameters``; ``instant`` is a column or None."""
+        terms = [] if self.between is None else ["user_id >= :low AND user_id <= :high"]
+        if self.among is not None:
+            terms.append(is_among_ids(conn, "user_id"))
+        if instant is not None and self.until is not None:
+            bound = ":as_of" if conn.dialect.name != POSTGRESQL else "CAST(:as_of AS timestamptz)"
+            terms.append(f"{instant} <= {bound}")
+        return f"WHERE {' AND '.join(terms)}" if terms else ""
+
+    def parameters(self, conn: Connection, *, instant: bool = True) -> dict[str, Any]:
+        """Return the values that ``where`` speaks of."""
+        values: dict[str, Any] = {}
+        if self.between is not None:
+            values["low"], values["high"] = self.between
+        if self.among is not None:
+            values["ids"] = ids_value(conn, self.among)
+        if instant and self.until is not None:
+            values["as_of"] = _written(conn, self.until)
+        return values
+
+
+Coder = Callable[[pa.ChunkedArray], Int32Array]
+"""Numbers of names, -1 for those that are to be left out."""
 
 
 def user_id_chunks(conn: Connection, size: int) -> list[tuple[str, str]]:
@@ -71,22 +116,17 @@ def _written(conn: Connection, instant: datetime) -> str:
     return bound if isinstance(bound, str) else instant.isoformat()
 
 
-def _where(conn: Connection, params: Mapping[str, str], instant: str | None = None) -> str:
-    terms = ["user_id >= :low AND user_id <= :high"] if "low" in params else []
-    if instant is not None:
-        bound = ":as_of" if conn.dialect.name != POSTGRESQL else "CAST(:as_of AS timestamptz)"
-        terms.append(f"{instant} <= {bound}")
-    return f"WHERE {' AND '.join(terms)}" if terms else ""
-
-
-def _users(conn: Connection, params: Mapping[str, str]) -> Users:
-    query = f"SELECT user_id, {profile_sql(conn.dialect.name)} FROM users {_where(conn, params)}"
+def user_columns(
+    conn: Connection, chosen: Chosen
+) -> tuple[list[str], NDArray[np.float64], list[str], list[str], list[str]]:
+    """Return what ``user_arrays`` takes, ids ascending as Python's texts do."""
+    query = f"SELECT user_id, {profile_sql(conn.dialect.name)} FROM users {chosen.where(conn)}"
     columns = {"ids": _TEXT, "born": _REAL, "sex": _TEXT, "conditions": _TEXT, "attributes": _TEXT}
-    parts = list(blocks(conn, query, params, columns))
+    parts = list(blocks(conn, query, chosen.parameters(conn, instant=False), columns))
     table = pa.concat_tables(parts) if parts else pa.schema(columns.items()).empty_table()
     # Arrow compares bytes of UTF-8, which is the order of Python's texts.
     table = table.sort_by("ids")
-    return user_arrays(
+    return (
         table["ids"].to_pylist(),
         table["born"].to_numpy(),
         table["sex"].to_pylist(),
@@ -95,59 +135,62 @@ def _users(conn: Connection, params: Mapping[str, str]) -> Users:
     )
 
 
-def _events(
-    conn: Connection, params: Mapping[str, str], ids: pa.Array, catalogue: Catalogue
-) -> Events:
+def event_columns(
+    conn: Connection, chosen: Chosen, ids: pa.Array, actions: Coder
+) -> list[NDArray[Any]]:
+    """Return what ``ordered_events`` takes, unordered, of the people ``ids``."""
     dialect = conn.dialect.name
     query = (
         f"SELECT user_id, action_id, type, {instant_sql(dialect, 'occurred_at')}, "
-        f"{_REQUEST[dialect]}, propensity, value FROM events "
-        f"{_where(conn, params, 'occurred_at')}"
+        f"{_REQUEST[dialect]}, propensity, value FROM events {chosen.where(conn, 'occurred_at')}"
     )
     request = _TEXT if dialect == "sqlite" else _WHOLE
     columns = {
         "user": _TEXT, "action": _TEXT, "kind": _TEXT, "at": _AT[dialect],
         "request": request, "propensity": _REAL, "value": _REAL,
     }  # fmt: skip
-    actions, kinds = pa.array(catalogue.ids, _TEXT), pa.array(list(EVENT_CODES), _TEXT)
+    kinds = pa.array(list(EVENT_CODES), _TEXT)
     parts = [
         (
             _places(block["user"], ids),
-            _places(block["action"], actions),
+            actions(block["action"]),
             _places(block["kind"], kinds).astype(np.int8),
             _seconds(block["at"]),
             _request_numbers(block["request"]),
             block["propensity"].to_numpy(),
             block["value"].to_numpy(),
         )
-        for block in blocks(conn, query, params, columns)
+        for block in blocks(conn, query, chosen.parameters(conn), columns)
     ]
     dtypes = (np.int32, np.int32, np.int8, np.float64, np.int64, np.float64, np.float64)
-    return ordered_events(*_known(_columns(parts, dtypes)))
+    return _not_left_out(_columns(parts, dtypes))
 
 
-def _observations(
-    conn: Connection, params: Mapping[str, str], ids: pa.Array, metrics: MetricsList
-) -> Observations:
+def observation_columns(
+    conn: Connection, chosen: Chosen, ids: pa.Array, metrics: Coder
+) -> list[NDArray[Any]]:
+    """Return what ``ordered_observations`` takes, unordered, of the people ``ids``."""
     dialect = conn.dialect.name
     query = (
         f"SELECT user_id, metric, value, {instant_sql(dialect, 'observed_at')} "
-        f"FROM observations {_where(conn, params, 'observed_at')}"
+        f"FROM observations {chosen.where(conn, 'observed_at')}"
     )
     columns = {"user": _TEXT, "metric": _TEXT, "value": _REAL, "at": _AT[dialect]}
-    names = pa.array(metrics.names, _TEXT)
     parts = [
         (
             _places(block["user"], ids),
-            _places(block["metric"], names),
+            metrics(block["metric"]),
             block["value"].to_numpy(),
             _seconds(block["at"]),
         )
-        for block in blocks(conn, query, params, columns)
+        for block in blocks(conn, query, chosen.parameters(conn), columns)
     ]
-    return ordered_observations(
-        *_known(_columns(parts, (np.int32, np.int32, np.float64, np.float64)))
-    )
+    return _not_left_out(_columns(parts, (np.int32, np.int32, np.float64, np.float64)))
+
+
+def _known(names: Sequence[str]) -> Coder:
+    """Places among known names."""
+    return partial(_places, values=pa.array(names, _TEXT))
 
 
 def _places(column: pa.ChunkedArray, values: pa.Array) -> Int32Array:
@@ -180,7 +223,7 @@ def _columns(
     return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
 
-def _known(columns: list[NDArray[Any]]) -> list[NDArray[Any]]:
+def _not_left_out(columns: list[NDArray[Any]]) -> list[NDArray[Any]]:
     # Places of the person and of the action or metric stand first.
     known = (columns[0] >= 0) & (columns[1] >= 0)
     return columns if known.all() else [column[known] for column in columns]

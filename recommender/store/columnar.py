@@ -20,7 +20,7 @@ Columns = Mapping[str, pa.DataType]
 
 
 def blocks(
-    conn: Connection, query: str, params: Mapping[str, str], columns: Columns
+    conn: Connection, query: str, params: Mapping[str, Any], columns: Columns
 ) -> Iterator[pa.Table]:
     """Yield a query's rows as Arrow tables of bounded size.
 
@@ -29,7 +29,7 @@ def blocks(
     query
         Its output columns in the order of ``columns``, parameters as ``:name``.
     params
-        Text values; the query casts them where it needs another type.
+        Texts and lists of them; the query casts them where it needs another type.
     columns
         Name -> Arrow type.
     """
@@ -39,7 +39,7 @@ def blocks(
 
 
 def _copied(
-    conn: Connection, query: str, params: Mapping[str, str], columns: Columns
+    conn: Connection, query: str, params: Mapping[str, Any], columns: Columns
 ) -> Iterator[pa.Table]:
     names = list(columns)
     parse = {
@@ -74,7 +74,7 @@ def _joined(copy: Any) -> Iterator[bytes]:
 
 
 def _fetched(
-    conn: Connection, query: str, params: Mapping[str, str], columns: Columns
+    conn: Connection, query: str, params: Mapping[str, Any], columns: Columns
 ) -> Iterator[pa.Table]:
     cursor = driver(conn).execute(query, params)
     try:

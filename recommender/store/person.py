@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, select
 
 from recommender.columns import USER_ID
 from recommender.store import schema
@@ -16,8 +16,12 @@ _SECRET = "key_hash"
 
 
 def tables_that_name_users() -> list[Table]:
-    """Return every table with a ``user_id``, those that are referred to first."""
-    return [table for table in schema.metadata.sorted_tables if USER_ID in table.c]
+    """Return every table with a ``user_id``, those that are referred to first, users before all.
+
+    What goes with a person by trigger (packed records) refers to nobody.
+    """
+    named = [table for table in schema.metadata.sorted_tables if USER_ID in table.c]
+    return sorted(named, key=lambda table: table is not schema.users)
 
 
 def naming(conn: Connection, table: Table, user_id: str) -> ColumnElement[bool]:
@@ -35,8 +39,9 @@ def naming(conn: Connection, table: Table, user_id: str) -> ColumnElement[bool]:
 def export_user(conn: Connection, user_id: str) -> dict[str, Any]:
     """Return everything held on a person, ready for JSON: table -> rows, oldest key first.
 
-    Every table that names users is there, empty if it holds nothing on this one. Only the
-    hash of a key is left out: it is a secret of the system's, not data on the person.
+    Every table that names users is there, empty if it holds nothing on this one. Left out are
+    the hash of a key, which is a secret of the system's, not data on the person, and the packed
+    bytes of events and observations, which stand in their own tables.
     """
     return {
         USER_ID: user_id,
@@ -45,7 +50,11 @@ def export_user(conn: Connection, user_id: str) -> dict[str, Any]:
 
 
 def _rows(conn: Connection, table: Table, user_id: str) -> list[dict[str, Any]]:
-    columns = [column for column in table.columns if column.name != _SECRET]
+    columns = [
+        column
+        for column in table.columns
+        if column.name != _SECRET and not isinstance(column.type, LargeBinary)
+    ]
     query = (
         select(*columns).where(naming(conn, table, user_id)).order_by(*table.primary_key.columns)
     )

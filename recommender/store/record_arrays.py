@@ -163,8 +163,9 @@ def ordered_events(
     propensity: FloatArray,
     value: FloatArray,
 ) -> Events:
-    """Put events into order of (user, at, action, kind)."""
+    """Put events into order of (user, at, action, kind), then of the rest."""
     order = np.lexsort((action * np.int32(len(EVENT_CODES)) + kind, at, user))
+    order = _untied(order, (user, at, action, kind), (request, value, propensity))
     return Events(
         user=user[order],
         action=action[order],
@@ -174,6 +175,24 @@ def ordered_events(
         propensity=propensity[order],
         value=value[order],
     )
+
+
+def _untied(
+    order: IntArray, keys: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]
+) -> IntArray:
+    """Order what is equal in ``keys`` by ``others``, the last first; that is rare."""
+    tied = np.ones(max(len(order) - 1, 0), np.bool_)
+    for key in keys:
+        ordered = key[order]
+        tied &= ordered[1:] == ordered[:-1]
+    if not tied.any():
+        return order
+    places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+    some = order[places]
+    again = np.lexsort((*(other[some] for other in others), *(key[some] for key in keys[::-1])))
+    out = order.copy()
+    out[places] = some[again]
+    return out
 
 
 def ordered_observations(

@@ -32,6 +32,7 @@ from recommender.store.access_tables import access_tables
 from recommender.store.column_types import BigId, Json, UtcInstant
 from recommender.store.evaluation_tables import evaluation_tables
 from recommender.store.idempotency_table import idempotency_table
+from recommender.store.packed_tables import packed_tables
 from recommender.store.run_stages_table import run_stages_table
 
 metadata = MetaData(
@@ -520,3 +521,4 @@ access_log, installation = access_tables(metadata)
 evaluations, *EVALUATION_PARTS = evaluation_tables(metadata)
 idempotency_keys = idempotency_table(metadata)
 run_stages = run_stages_table(metadata)
+packed_records, packed_names, record_changes = packed_tables(metadata)
