@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
@@ -88,6 +89,7 @@ class Gatekeeper:
         self._keyless = keyless and tokens is None
         self._trust_seconds = trust_seconds
         self._seen: dict[bytes, tuple[float, Caller]] = {}
+        self._asked: dict[tuple[asyncio.AbstractEventLoop, bytes], asyncio.Future[Caller]] = {}
         self._lock = threading.Lock()
 
     async def admit(self, authorization: str | None) -> Caller:
@@ -106,14 +108,24 @@ class Gatekeeper:
         if self._tokens is not None and "." in given:
             bearer = await self._tokens.bearer(given)
             return Caller(None, bearer.scopes, bearer.user_id, bearer.subject)
-        return self._by_key(given)
-
-    def _by_key(self, given: str) -> Caller:
         # Secrets stay out of memory: what is remembered is their hash.
         mark = hashlib.sha256(given.encode()).digest()
         known = self._seen.get(mark)
         if known is not None and time.monotonic() - known[0] < self._trust_seconds:
             return known[1]
+        return await self._looked_up(mark, given)
+
+    async def _looked_up(self, mark: bytes, given: str) -> Caller:
+        """Ask the database in a thread, once for all who wait for the same."""
+        loop = asyncio.get_running_loop()
+        asked = self._asked.get((loop, mark))
+        if asked is None:
+            asked = self._asked[loop, mark] = loop.run_in_executor(None, self._by_key, mark, given)
+            asked.add_done_callback(lambda _: self._asked.pop((loop, mark), None))
+        # Who goes away does not take the answer from the others.
+        return await asyncio.shield(asked)
+
+    def _by_key(self, mark: bytes, given: str) -> Caller:
         found = self._find(given) if given else self._without_key()
         self._remember(mark, found)
         return found

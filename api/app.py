@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from threadpoolctl import threadpool_limits
 
 from recommender import __version__
-from recommender.domain import Catalogue
+from recommender.domain import Catalogue, RecommendationList
 from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
 from recommender.logs import start_log
 from recommender.published import Published
-from recommender.recommend import recommend_each
+from recommender.recommend import Question, recommend_each
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, Patience, connect
@@ -77,6 +78,8 @@ def create_app(
         docs_url="/docs",
         redoc_url=None,
         lifespan=_lifespan,
+        # The framework's own would put paths, which name people, into spans (see `tracing`).
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         responses=problems(401, 403, 422),
     )
     app.state.recommender = state
@@ -108,6 +111,7 @@ def _patience(settings: Settings) -> Patience:
 def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: float) -> State:
     known = load_knowledge(settings)
     published = Published(engine, known.rules, known.metrics, settings.poll_seconds)
+    telemetry = Telemetry(Present(published))
     return State(
         settings=settings,
         engine=engine,
@@ -117,10 +121,18 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
         gatekeeper=Gatekeeper(
             engine, keyless=keyless, trust_seconds=trust_seconds, tokens=tokens_of(settings)
         ),
-        telemetry=Telemetry(Present(published)),
-        desk=Desk(lambda questions: recommend_each(published, questions, settings)),
+        telemetry=telemetry,
+        desk=Desk(partial(_answers, published, telemetry, settings)),
         rate=RateLimit(settings.rate_limit),
     )
+
+
+def _answers(
+    published: Published, telemetry: Telemetry, settings: Settings, questions: Sequence[Question]
+) -> list[RecommendationList]:
+    answers = recommend_each(published, questions, settings)
+    telemetry.recommended(answers)
+    return answers
 
 
 @asynccontextmanager
@@ -132,6 +144,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # An answer's matrices are too small to share out: more BLAS threads only wait for each other.
     with threadpool_limits(1, "blas"), checkpoints_beside(state.engine):
         yield
+    state.desk.close()
     state.engine.dispose()
 
 

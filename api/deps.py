@@ -93,25 +93,54 @@ def needs(scope: str, *, bound: bool = False) -> Any:
     """
 
     async def check(request: Request, purpose: Purpose = None) -> Caller:
-        state: State = request.app.state.recommender
-        caller = await state.gatekeeper.admit(request.headers.get("authorization"))
-        state.rate.count(caller.key_id or caller.subject or caller.user_id or _address(request))
-        if not caller.may(scope):
-            raise HTTPException(403, f"the key lacks the scope {scope}")
-        if caller.user_id is not None and not bound:
-            _only_their_own(caller, request)
-        return caller if purpose is None else replace(caller, purpose=purpose)
+        return await let_in(
+            request.app.state.recommender,
+            scope,
+            request.headers.get("authorization"),
+            request.client.host if request.client else "",
+            purpose,
+            with_slashes(request.path_params.get("user_id")),
+            bound=bound,
+        )
 
     return Depends(check)
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+async def let_in(
+    state: State,
+    scope: str,
+    authorization: str | None,
+    address: str,
+    purpose: str | None,
+    user_id: str | None,
+    *,
+    bound: bool = False,
+) -> Caller:
+    """Find out who sent a request, and let them through or not.
 
+    Parameters
+    ----------
+    scope
+        What the key must allow.
+    authorization, address, purpose
+        The headers ``Authorization`` and ``X-Purpose``, and where the request came from.
+    user_id
+        The person that the path names, if any.
+    bound
+        As for ``needs``.
 
-def _only_their_own(caller: Caller, request: Request) -> None:
-    if with_slashes(request.path_params.get("user_id")) != caller.user_id:
+    Raises
+    ------
+    HTTPException
+        401, 403 or 429.
+    """
+    caller = await state.gatekeeper.admit(authorization)
+    state.rate.count(caller.key_id or caller.subject or caller.user_id or address)
+    if not caller.may(scope):
+        raise HTTPException(403, f"the key lacks the scope {scope}")
+    if caller.user_id is not None and not bound and user_id != caller.user_id:
         raise HTTPException(403, "the key is bound to one person")
+    return caller if purpose is None else replace(caller, purpose=purpose)
 
 
 class StrictRequest(Request):

@@ -2,20 +2,29 @@
 
 A single answer is mostly the price of calling things; the price of sixteen answers is about that
 of five. Whatever has arrived by the time the event loop has nothing more to read is answered in one
-go: nobody waits on a timer, and a question that comes alone is answered alone.
+go, by a thread of its own, so that a slow database holds up nobody who does not ask it. A question
+that comes alone is answered alone and at once. Only right after several were answered is there a
+wait, short beside the time that took, for as many to come again: else those who are quick to ask
+again would be answered by themselves, and everybody else after them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from recommender.assess import FEW
 from recommender.domain import RecommendationList
+from recommender.errors import RefusedError, StoreError
 from recommender.recommend import Question
 
 Answer = Callable[[Sequence[Question]], list[RecommendationList]]
+PATIENCE = 0.125
+"""How long those who were answered together are waited for, of the time that their answers took."""
+MOST_PATIENCE_S = 0.005
 _Waiting = tuple[Question, "asyncio.Future[RecommendationList]"]
+_Outcome = RecommendationList | Exception
 
 
 class Desk:
@@ -24,7 +33,7 @@ class Desk:
     Parameters
     ----------
     answer
-        Answers some questions, in order.
+        Answers some questions, in order; called in one thread, never twice at once.
     most
         How many are answered in one go.
     """
@@ -34,16 +43,39 @@ class Desk:
         self._most = most
         self._waiting: list[_Waiting] = []
         self._seen = 0
+        self._busy = self._looking = False
+        self._expected = 1
+        self._began = self._patient_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, "answers")
 
     async def ask(self, question: Question) -> RecommendationList:
         """Wait for the answer to a question; raises what answering it alone would raise."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RecommendationList] = loop.create_future()
         self._waiting.append((question, future))
-        if len(self._waiting) == 1:
-            self._seen = 0
-            loop.call_soon(self._look, loop)
+        self._came(loop)
         return await future
+
+    def close(self) -> None:
+        """Let the thread end once it has answered what it was given."""
+        self._thread.shutdown(wait=False)
+
+    def _came(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to look for more: now, or when those have come who are likely to."""
+        if self._busy or self._looking:
+            return
+        left = self._patient_until - loop.time()
+        if len(self._waiting) >= self._expected or left <= 0:
+            self._begin_looking(loop)
+        elif self._timer is None:
+            self._timer = loop.call_later(left, self._begin_looking, loop)
+
+    def _begin_looking(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._looking, self._seen = None, True, 0
+        loop.call_soon(self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer if the loop brought no further question since the last look, else look again."""
@@ -52,22 +84,49 @@ class Desk:
             self._seen = waiting
             loop.call_soon(self._look, loop)
             return
+        self._looking = False
         now, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        if self._waiting:
-            self._seen = 0
-            loop.call_soon(self._look, loop)
-        self._settle([each for each in now if not each[1].done()])
+        now = [each for each in now if not each[1].done()]
+        if now:
+            self._busy, self._began = True, loop.time()
+            self._thread.submit(self._work, loop, now)
+        elif self._waiting:
+            self._begin_looking(loop)
 
-    def _settle(self, waiting: Sequence[_Waiting]) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop, group: Sequence[_Waiting]) -> None:
+        """Answer a group; in the thread."""
+        outcomes = self._outcomes([question for question, _ in group])
+        # Closed while at work: nobody is left who could be told.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._settle, loop, group, outcomes)
+
+    def _outcomes(self, questions: Sequence[Question]) -> Sequence[_Outcome]:
         try:
-            answers = self._answer([question for question, _ in waiting]) if waiting else []
+            return self._answer(questions)
         except Exception as error:
-            if len(waiting) == 1:
-                waiting[0][1].set_exception(error)
-                return
+            # What the database does not do now, it does for nobody: each would wait as long again.
+            out_of_order = isinstance(error, StoreError) and not isinstance(error, RefusedError)
+            if len(questions) == 1 or out_of_order:
+                return [error] * len(questions)
             # Nobody is refused for what is wrong with another's question.
-            for each in waiting:
-                self._settle([each])
-            return
-        for (_, future), answer in zip(waiting, answers, strict=True):
-            future.set_result(answer)
+            return [self._outcomes([question])[0] for question in questions]
+
+    def _settle(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        group: Sequence[_Waiting],
+        outcomes: Sequence[_Outcome],
+    ) -> None:
+        self._busy = False
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            if future.done():  # who asked went away
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        self._expected = min(len(group) + len(self._waiting), self._most)
+        now = loop.time()
+        self._patient_until = now + min(PATIENCE * (now - self._began), MOST_PATIENCE_S)
+        if self._waiting:
+            self._came(loop)

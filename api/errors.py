@@ -28,6 +28,7 @@ from recommender.errors import (
 )
 
 from .problems import KINDS, Problem
+from .telemetry import Telemetry
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:recommender:problem:"
@@ -126,6 +127,13 @@ def from_error(error: RecommenderError) -> Response:
     return problem_response(status, str(error), kind=(slug, title))
 
 
+def from_own(telemetry: Telemetry, error: RecommenderError) -> Response:
+    """As ``from_error``; a failure of the database is counted."""
+    if isinstance(error, StoreError):
+        telemetry.database_failed(described(error)[1])
+    return from_error(error)
+
+
 def described(error: RecommenderError) -> tuple[int, str, str]:
     """Status, type slug and title of one of the product's own errors."""
     return next(
@@ -148,9 +156,7 @@ def install(app: FastAPI) -> None:
 
 async def _on_own(request: Request, error: Exception) -> Response:
     assert isinstance(error, RecommenderError)
-    if isinstance(error, StoreError):
-        request.app.state.recommender.telemetry.database_failed(described(error)[1])
-    return from_error(error)
+    return from_own(request.app.state.recommender.telemetry, error)
 
 
 async def _on_http(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,5 @@
-"""The layers round the routes, from the outside in: CORS, frame, compression, bounds, replays."""
+"""The layers round the routes, from the outside in: CORS, frame, compression, bounds, replays,
+the shortcut of live answers."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from .deps import State
 from .frame import Frame
 from .idempotency import HEADER, REPLAYED, Idempotency
 from .pressure import Pressure
+from .shortcut import Shortcut
 
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 3
@@ -36,6 +38,7 @@ class Compression:
 
 def surround(app: FastAPI, state: State) -> None:
     """Put every layer round an application; the one added last is the outermost."""
+    app.add_middleware(Shortcut, state=state)
     app.add_middleware(Idempotency, state=state)
     app.add_middleware(Pressure, settings=state.settings)
     app.add_middleware(Compression)

@@ -8,7 +8,8 @@ replaced, and what is in flight over those alive.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter as Counted
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -91,17 +92,28 @@ class Telemetry:
         """Count an answer of any kind; the method is one of ``shown_method``."""
         self._seconds(method, route, str(status)).observe(seconds)
 
-    def recommended(self, answer: RecommendationList) -> None:
-        """Count a list: its items, what its guardrails decided, its alerts."""
-        run_id = self._run(answer.run_id)
-        self._answers(run_id, "true" if answer.cold_start else "false").inc()
-        if answer.items:
-            self._items(run_id).inc(len(answer.items))
-            self._top_score(run_id).observe(answer.items[0].score)
-        for (verdict, rule_id), actions in answer.decided.items():
-            self._verdicts(verdict, rule_id).inc(actions)
-        for alert in answer.alerts:
-            self._alerts(alert.rule_id, alert.severity).inc()
+    def recommended(self, answers: Sequence[RecommendationList]) -> None:
+        """Count lists: their items, what their guardrails decided, their alerts."""
+        lists: Counted[tuple[str, bool]] = Counted()
+        verdicts: Counted[tuple[str, str]] = Counted()
+        items: Counted[str] = Counted()
+        alerts: Counted[tuple[str, str]] = Counted()
+        for answer in answers:
+            run_id = self._run(answer.run_id)
+            lists[run_id, answer.cold_start] += 1
+            items[run_id] += len(answer.items)
+            if answer.items:
+                self._top_score(run_id).observe(answer.items[0].score)
+            verdicts.update(answer.decided)
+            alerts.update((alert.rule_id, alert.severity) for alert in answer.alerts)
+        for (run_id, cold_start), many in lists.items():
+            self._answers(run_id, "true" if cold_start else "false").inc(many)
+        for run_id, many in items.items():
+            self._items(run_id).inc(many)
+        for decided, actions in verdicts.items():
+            self._verdicts(*decided).inc(actions)
+        for alert, many in alerts.items():
+            self._alerts(*alert).inc(many)
 
     def took(self, kind: str, outcomes: Mapping[str, int]) -> None:
         """Count what became of the records of one request."""

@@ -7,6 +7,7 @@ Nightly scores, live answers, the ranking endpoint and the command line all come
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import orjson
@@ -57,9 +58,13 @@ class Assessment:
         """What a list is ordered by, shape [n_users, n_actions], 0 to 1."""
         if objective is Objective.COMPLETION:
             return self.p_complete
+        return self._gain
+
+    @cached_property
+    def _gain(self) -> FloatArray:
         return expected_gain(self.p_complete, self.benefit)
 
-    @property
+    @cached_property
     def withheld(self) -> BoolArray:
         """Which actions must not be shown, shape [n_users, n_actions]."""
         held: BoolArray = self.decisions.verdict == VERDICT_CODES[Verdict.WITHHOLD]

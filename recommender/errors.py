@@ -14,6 +14,7 @@ nothing else decides how an error is shown.
     │   └── MalformedFileError   an input file can't be read; names line and column
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
+    │   ├── RefusedError         it works, and refused what it was given
     │   ├── LockHeldError        another train holds the lock
     │   └── LockLostError        this train lost the lock, and with it its turn
     ├── IdentityProviderError    the identity provider's keys can't be had
@@ -83,6 +84,10 @@ class StoreError(RecommenderError):
 
 class NotMigratedError(StoreError):
     """The database's schema is older or newer than this code."""
+
+
+class RefusedError(StoreError):
+    """The database works, and refused what it was given: asking for something else may do."""
 
 
 class LockHeldError(StoreError):

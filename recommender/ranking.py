@@ -105,3 +105,55 @@ def varied_scores(scores: FloatArray, domains: AnyIntArray, variety: float) -> F
     discounted = np.empty(len(scores))
     discounted[by_domain] = scores[by_domain] * variety**before
     return discounted
+
+
+def best_varied(
+    scores: FloatArray, stand: BoolArray, domains: AnyIntArray, variety: float, limit: int
+) -> tuple[IntArray, IntArray]:
+    """The first actions of several lists ordered by ``varied_scores``, without ordering the rest.
+
+    Parameters
+    ----------
+    scores
+        One row a list, not negative, shape [n_lists, n_actions].
+    stand
+        What may stand in each list, of the same shape.
+    domains
+        A number for the domain of each action, shape [n_actions].
+    limit
+        How many actions are wanted of each list.
+
+    Returns
+    -------
+    places, sure
+        Shape [n_lists, at most limit], and how many of each row, from the left, are certainly
+        those of the whole list; shape [n_lists].
+
+    Examples
+    --------
+    >>> scores, all_of_them = np.array([[0.9, 0.8, 0.5]]), np.ones((1, 3), dtype=bool)
+    >>> best_varied(scores, all_of_them, np.array([1, 1, 0]), 0.5, 2)
+    (array([[0, 2]]), array([2]))
+    """
+    n_lists, n_actions = scores.shape
+    near_by = min(_NEAR * limit, n_actions)
+    if not near_by:
+        return np.zeros((n_lists, 0), dtype=np.int64), np.zeros(n_lists, dtype=np.int64)
+    standing = np.where(stand, scores, -1.0)
+    near = standing.argpartition(n_actions - near_by, axis=1)[:, n_actions - near_by :]
+    near.sort(axis=1)  # equal scores keep their order
+    best = np.take_along_axis(standing, near, axis=1)
+    # A list's domains are its own; what may not stand comes last within each and takes no place.
+    group = domains[near] + (np.arange(n_lists) * (int(domains.max(initial=0)) + 1))[:, None]
+    varied = varied_scores(best.ravel(), group.ravel(), variety).reshape(best.shape)
+    varied[best < 0] = -1.0
+    order = (-varied).argsort(axis=1, kind="stable")[:, :limit]
+    found = np.take_along_axis(varied, order, axis=1)
+    # Variety only lowers scores: what was left out does not reach what is above its best.
+    left_out = best.min(axis=1, keepdims=True) if near_by < n_actions else -1.0
+    sure = np.count_nonzero(found > np.maximum(left_out, -0.5), axis=1)
+    return np.take_along_axis(near, order, axis=1), sure
+
+
+_NEAR = 8
+"""Actions, for each one wanted, among which the best are looked for."""

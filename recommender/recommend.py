@@ -30,7 +30,7 @@ from recommender.items import (
     verdict_log,
 )
 from recommender.published import LiveRun, Published
-from recommender.selection import Listed, chosen, eligible
+from recommender.selection import Listed, eligible, lists_of
 from recommender.settings import Settings
 from recommender.store.access import Asker
 from recommender.store.direct import Direct, direct
@@ -179,11 +179,11 @@ def _lists(
 ) -> tuple[list[Listed], list[int]]:
     """What each question is answered with, and how many actions are withheld from it."""
     may = eligible(assessor, assessment, records.events, at.timestamp(), settings)
-    lists, withheld = [], []
-    for question, user, request_id in zip(questions, users, request_ids, strict=True):
-        places, held = may.of(user, question.ask.domain)
-        lists.append(chosen(assessor, assessment, places, question.ask, settings, request_id, user))
-        withheld.append(held)
+    asks = [question.ask for question in questions]
+    lists = lists_of(assessor, assessment, may, users, asks, settings, request_ids)
+    withheld = [
+        may.how_many_withheld(user, ask.domain) for user, ask in zip(users, asks, strict=True)
+    ]
     return lists, withheld
 
 

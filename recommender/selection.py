@@ -13,7 +13,7 @@ from recommender.assess import Assessment, Assessor
 from recommender.dataset import BoolArray, Events, FloatArray, IntArray
 from recommender.domain import VERDICT_CODES, Audience, Exploration, Objective, Verdict
 from recommender.exploration import Candidates, drawn, in_the_free_places, inclusion
-from recommender.ranking import resting_each, varied_order, varied_scores
+from recommender.ranking import best_varied, resting_each, varied_order, varied_scores
 from recommender.settings import Settings
 
 _ALLOW = VERDICT_CODES[Verdict.ALLOW]
@@ -66,13 +66,28 @@ class Eligible:
     withheld: BoolArray
     domains: Sequence[str]
 
+    def may_be_listed(self, users: Sequence[int], domains: Sequence[str | None]) -> BoolArray:
+        """What may stand in lists, each of a domain or of all, shape [n_lists, n_actions]."""
+        may_stand = self.may_stand[users]
+        for row, domain in enumerate(domains):
+            if domain is not None:
+                may_stand[row] &= self._of_domain(domain)
+        return may_stand
+
+    def how_many_withheld(self, user: int, domain: str | None) -> int:
+        """How many actions were withheld from a list."""
+        withheld = self.withheld[user]
+        return int(
+            np.count_nonzero(withheld if domain is None else withheld & self._of_domain(domain))
+        )
+
     def of(self, user: int, domain: str | None) -> tuple[IntArray, int]:
         """Places of what may be shown to one person, and how many actions were withheld."""
-        may_stand, withheld = self.may_stand[user], self.withheld[user]
-        if domain is not None:
-            wanted = np.array([each == domain for each in self.domains], dtype=bool)
-            may_stand, withheld = may_stand & wanted, withheld & wanted
-        return may_stand.nonzero()[0], int(np.count_nonzero(withheld))
+        may_stand = self.may_be_listed([user], [domain])[0]
+        return may_stand.nonzero()[0], self.how_many_withheld(user, domain)
+
+    def _of_domain(self, domain: str) -> BoolArray:
+        return np.array([each == domain for each in self.domains], dtype=bool)
 
 
 def eligible(
@@ -92,6 +107,41 @@ def eligible(
     return Eligible(may_stand, assessor.active & withheld, assessor.domains)
 
 
+def lists_of(
+    assessor: Assessor,
+    assessment: Assessment,
+    may: Eligible,
+    users: Sequence[int],
+    asked: Sequence[Asked],
+    settings: Settings,
+    request_ids: Sequence[str],
+) -> list[Listed]:
+    """Answer what is asked for people who were assessed, each as if alone.
+
+    Chance only has a say in what a person is shown now: a list for a clinician and one as of an
+    earlier instant are the plain ones. What the guardrails caution against stands where the
+    plain list has it, and nowhere else.
+    """
+    stand = may.may_be_listed(users, [each.domain for each in asked])
+    by_objective = {each: assessment.score(each) for each in {one.objective for one in asked}}
+    scores = np.stack(
+        [by_objective[one.objective][user] for one, user in zip(asked, users, strict=True)]
+    )
+    most = max(each.limit for each in asked)
+    best, sure = best_varied(scores, stand, assessor.domain_code, settings.variety, most)
+    lists = []
+    for row, (one, request_id) in enumerate(zip(asked, request_ids, strict=True)):
+        wanted = min(one.limit, int(np.count_nonzero(stand[row])))
+        if _explores(one, settings) or sure[row] < wanted:
+            places = stand[row].nonzero()[0]
+            lists.append(
+                chosen(assessor, assessment, places, one, settings, request_id, users[row])
+            )
+        else:
+            lists.append(Listed(best[row, :wanted], np.ones(wanted)))
+    return lists
+
+
 def chosen(
     assessor: Assessor,
     assessment: Assessment,
@@ -101,12 +151,7 @@ def chosen(
     request_id: str,
     user: int = 0,
 ) -> Listed:
-    """List the best of these places, some of them by chance where exploration is on.
-
-    Chance only has a say in what a person is shown now: a list for a clinician and one as of an
-    earlier instant are the plain ones. What the guardrails caution against stands where the
-    plain list has it, and nowhere else.
-    """
+    """List the best of these places for one person; see ``lists_of``."""
     scores = assessment.score(asked.objective)[user, places]
     varied = varied_scores(scores, assessor.domain_code[places], settings.variety)
     plain = np.argsort(-varied, kind="stable")[: asked.limit]

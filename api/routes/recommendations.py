@@ -24,8 +24,7 @@ from ..schemas import AnswerOut, RankIn, RankOut
 router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=StrictRoute)
 
 
-# `async`, although the work is not: an answer takes less time than handing it to a thread and
-# back, and a thread pool divides the answers per second by three (docs/http.md has figures).
+# Only what is unusual comes here: `shortcut` answers the rest.
 @router.get(
     "/recommendations",
     response_model=AnswerOut,
@@ -43,7 +42,6 @@ async def recommendations(
     """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
     ask = Ask(limit, domain or None, audience, objective, asker=caller.asker)
     answer = await state.desk.ask(Question(user_id, ask))
-    state.telemetry.recommended(answer)
     return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
 
 

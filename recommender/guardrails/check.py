@@ -18,7 +18,7 @@ from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, Metric
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
-from recommender.guardrails.terms import Evaluate, FactValues, nothing_seen
+from recommender.guardrails.terms import AlwaysSeen, Evaluate, FactValues, nothing_seen
 
 Int16Array = NDArray[np.int16]
 
@@ -140,7 +140,7 @@ class Guard:
         self._bare = {
             place: Citation(Verdict(rule.verdict), rule.rule_id, rule.version, None)
             for place, rule in enumerate(rules.rules)
-            if rule.verdict != ALERT
+            if rule.verdict != ALERT and rules.expressions[place].witness is nothing_seen
         }
         tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
         self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
@@ -200,7 +200,10 @@ class Guard:
         row = decisions.rule[user]
         actions = np.flatnonzero(row != NO_RULE)
         rules = row[actions].tolist()
-        cited = {rule: self._citation(decisions, records, user, rule) for rule in set(rules)}
+        cited = {
+            rule: self._bare.get(rule) or self._citation(decisions, records, user, rule)
+            for rule in set(rules)
+        }
         return Grounds(actions.tolist(), rules, cited)
 
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
@@ -259,22 +262,31 @@ class Guard:
         return deciding
 
     def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
-        if self._rules.expressions[rule].witness is nothing_seen:
-            return self._bare[rule]
         named, ids = self._rules.rules[rule], records.observations.ids
-        seen = self.readings_seen(decisions, user, rule)[:1] if ids is not None else ()
-        rivals = [decisions.facts.rival(user, index) for index in seen]
-        reading, rival = (
-            str(ids[found[0]]) if ids is not None and found and found[0] is not None else None
-            for found in (seen, rivals)
+        seen = self._first_seen(decisions, user, rule) if ids is not None else None
+        rival = None if seen is None else decisions.facts.rival(user, seen)
+        reading, other = (
+            str(ids[found]) if ids is not None and found is not None else None
+            for found in (seen, rival)
         )
-        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading, rival)
+        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading, other)
 
     def _reading(self, decisions: Decisions, records: Records, user: int, rule: int) -> str | None:
         """Id of the first reading that made a rule hold."""
         ids = records.observations.ids
-        seen = self.readings_seen(decisions, user, rule) if ids is not None else ()
-        return str(ids[seen[0]]) if ids is not None and seen else None
+        seen = self._first_seen(decisions, user, rule) if ids is not None else None
+        return str(ids[seen]) if ids is not None and seen is not None else None
+
+    def _first_seen(self, decisions: Decisions, user: int, rule: int) -> int | None:
+        """The first of ``readings_seen``."""
+        witness, facts = self._rules.expressions[rule].witness, decisions.facts
+        column = self._column_of.get(rule)
+        plainly = not facts.disputes if column is None else decisions.plainly[user, column]
+        if not isinstance(witness, AlwaysSeen) or not plainly:
+            return next(iter(self.readings_seen(decisions, user, rule)), None)
+        # It holds, and where it looks is known: nothing has to be evaluated once more.
+        found = (int(facts.readings[place][user]) for place in witness.places)
+        return next((index for index in found if index >= 0), None)
 
 
 def _evaluated(evaluate: Sequence[Evaluate], values: FactValues, n_users: int) -> BoolArray:

@@ -138,11 +138,25 @@ def nothing_seen(_: FactValues) -> tuple[int, ...]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class AlwaysSeen:
+    """Witness of what looks at the same readings whatever the facts are."""
+
+    places: tuple[int, ...]
+
+    def __call__(self, _: FactValues) -> tuple[int, ...]:
+        """The places of those readings."""
+        return self.places
+
+
 def all_seen(parts: Sequence[Expression]) -> Witness:
     """Witness of what needs every part: the readings of all of them."""
     seeing = [part.witness for part in parts if part.witness is not nothing_seen]
     if len(seeing) <= 1:
         return seeing[0] if seeing else nothing_seen
+    always = [each.places for each in seeing if isinstance(each, AlwaysSeen)]
+    if len(always) == len(seeing):
+        return AlwaysSeen(tuple(dict.fromkeys(place for places in always for place in places)))
     return lambda facts: tuple(dict.fromkeys(p for witness in seeing for p in witness(facts)))
 
 
@@ -160,8 +174,7 @@ def first_true_seen(parts: Sequence[Expression]) -> Witness:
 def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
     """An expression whose value is a single fact."""
     place = scope.place(fact)
-    seen = (place,)
-    witness = (lambda _: seen) if isinstance(fact, Reading) else nothing_seen
+    witness = AlwaysSeen((place,)) if isinstance(fact, Reading) else nothing_seen
     return Expression(kind, operator.itemgetter(place), witness)
 
 

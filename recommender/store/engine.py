@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from recommender.errors import NotMigratedError, SettingsError, StoreError
+from recommender.errors import NotMigratedError, RefusedError, SettingsError, StoreError
 from recommender.store.patience import Patience as Patience
 from recommender.store.patience import pool_options, timeout_options
 
@@ -237,5 +237,8 @@ def _store_error(engine: Engine, error: Exception) -> StoreError:
         hint = " (is the disk full?)" if "disk" in reason or "No space" in reason else ""
         return StoreError(f"the database {where} can't be used: {reason}{hint}")
     if str(code).startswith(_POSTGRESQL_BAD_VALUE):
-        return StoreError(f"the database refused ({kind}): a value of a kind it can't hold")
+        return RefusedError(f"the database refused ({kind}): a value of a kind it can't hold")
+    driver = engine.dialect.loaded_dbapi
+    if isinstance(original, driver.DataError | driver.IntegrityError):
+        return RefusedError(f"the database refused ({kind}): {reason}")
     return StoreError(f"the database refused ({kind}): {reason}")

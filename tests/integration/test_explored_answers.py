@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine
 
+from recommender import recommend
 from recommender.domain import Exploration, RecommendationList, Verdict
 from recommender.knowledge import load_knowledge
 from recommender.published import Published
-from recommender.recommend import Ask, rank_for, recommend_for
+from recommender.recommend import Ask, Question, rank_for, recommend_each, recommend_for
 from recommender.settings import Settings
 from recommender.store.engine import connect, reading
 from recommender.store.queries import run_query
@@ -96,3 +98,27 @@ def test_replays_rankings_and_nightly_scores_are_plain(
     assert len(nightly) > 5
     for action_id, error in nightly:
         assert error == pytest.approx(errors[action_id], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Exploration.EPSILON, Exploration.THOMPSON])
+def test_chance_depends_on_the_request_and_not_on_who_else_asks(
+    published: Published, kind: Exploration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = Settings(exploration=kind, exploration_rate=RATE)
+    questions = [Question(person) for person in PEOPLE * 3]
+    numbers = [uuid.UUID(int=9_000 + place) for place in range(len(questions))]
+
+    def numbered(*given: uuid.UUID) -> None:
+        monkeypatch.setattr(recommend.uuid, "uuid4", iter(given).__next__)
+
+    monkeypatch.setattr(recommend, "log_requests", lambda *_: None)
+    numbered(*numbers)
+    together = recommend_each(published, questions, chance)
+    for number, question, one in zip(numbers, questions, together, strict=True):
+        numbered(number)
+        (alone,) = recommend_each(published, [question], chance)
+        assert ids(alone) == ids(one)
+        for mine, theirs in zip(alone.items, one.items, strict=True):
+            assert mine.propensity == pytest.approx(theirs.propensity, abs=1e-9)
+    # And it has a say: the same person is answered differently under another number.
+    assert len({(answer.user_id, *ids(answer)) for answer in together}) > len(PEOPLE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +12,7 @@ import pytest
 
 from api.desk import Desk
 from recommender.domain import RecommendationList
+from recommender.errors import RefusedError, StoreError
 from recommender.recommend import Question
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,3 +75,68 @@ def test_who_went_away_holds_nobody_up() -> None:
 
     assert asyncio.run(impatient()) == ["stays"]
     assert office.together == [["stays"]]
+
+
+def test_what_the_database_does_not_do_it_is_asked_once_for_all() -> None:
+    asked: list[int] = []
+
+    def locked(questions: Sequence[Question]) -> list[RecommendationList]:
+        asked.append(len(questions))
+        raise StoreError("locked")
+
+    answers = asyncio.run(_ask(Desk(locked), ["ann", "bob", "cyd"]))
+    assert asked == [3]
+    assert all(isinstance(each, StoreError) for each in answers)
+
+
+def test_what_the_database_refuses_of_one_it_may_take_of_another() -> None:
+    def picky(questions: Sequence[Question]) -> list[RecommendationList]:
+        if any(question.user_id == "odd" for question in questions):
+            raise RefusedError("no such value")
+        return Office().answer(questions)
+
+    answers = asyncio.run(_ask(Desk(picky), ["ann", "odd", "bob"]))
+    assert _people(answers) == ["ann", "-", "bob"]
+
+
+def test_the_loop_goes_on_and_gathers_while_a_group_is_answered() -> None:
+    office, at_work, may_end = Office(), threading.Event(), threading.Event()
+
+    def slow(questions: Sequence[Question]) -> list[RecommendationList]:
+        at_work.set()
+        assert may_end.wait(5)
+        return office.answer(questions)
+
+    async def meanwhile() -> None:
+        desk = Desk(slow)
+        first = asyncio.ensure_future(desk.ask(Question("first")))
+        while not at_work.is_set():
+            await asyncio.sleep(0.001)  # would never be reached by a loop that answers itself
+        others = [asyncio.ensure_future(desk.ask(Question(who))) for who in ("ann", "bob")]
+        await asyncio.sleep(0.01)
+        may_end.set()
+        assert _people(await asyncio.gather(first, *others)) == ["first", "ann", "bob"]
+
+    asyncio.run(asyncio.wait_for(meanwhile(), 10))
+    assert office.together == [["first"], ["ann", "bob"]]
+
+
+def test_those_who_were_answered_together_are_waited_for() -> None:
+    office = Office()
+
+    def slow(questions: Sequence[Question]) -> list[RecommendationList]:
+        time.sleep(0.04)
+        return office.answer(questions)
+
+    async def again_and_again() -> None:
+        desk = Desk(slow)
+
+        async def one(who: str, seconds: float) -> None:
+            for _ in range(2):
+                await desk.ask(Question(who))
+                await asyncio.sleep(seconds)  # comes back a little after the others
+
+        await asyncio.gather(*(one(f"p{number}", number / 2000) for number in range(3)))
+
+    asyncio.run(asyncio.wait_for(again_and_again(), 10))
+    assert [len(group) for group in office.together] == [3, 3]

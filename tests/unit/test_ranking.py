@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.dataset import Events
 from recommender.domain import EVENT_CODES
-from recommender.ranking import resting, varied_order
+from recommender.ranking import best_varied, resting, varied_order
 
 DAY = 86_400.0
 NOW = 1_700_000_000.0
@@ -81,3 +81,24 @@ def test_the_order_is_that_of_greedy_picking(
         counts[domains[place]] += 1
     assert sorted(order.tolist()) == list(range(len(scores)))
     assert ours == pytest.approx(picked, abs=1e-12)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_the_first_of_several_lists_are_those_of_the_whole_lists(data: st.DataObject) -> None:
+    n_lists, n_actions = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 60))
+    limit, variety = data.draw(st.integers(1, 5)), data.draw(st.sampled_from([0.3, 0.8, 1.0]))
+    seed = data.draw(st.integers(0, 10_000))
+    chance = np.random.default_rng(seed)
+    steps = data.draw(st.sampled_from([3, 100]))  # many equal ones, or few
+    scores = chance.integers(0, steps, (n_lists, n_actions)) / steps
+    stand = chance.random((n_lists, n_actions)) < data.draw(st.sampled_from([0.0, 0.1, 0.9]))
+    domains = chance.integers(0, data.draw(st.integers(1, 6)), n_actions)
+    places, sure = best_varied(scores, stand, domains, variety, limit)
+    for row in range(n_lists):
+        may = stand[row].nonzero()[0]
+        whole = may[varied_order(scores[row][may], domains[may], variety)][:limit]
+        assert sure[row] <= len(whole)
+        assert places[row, : sure[row]].tolist() == whole[: sure[row]].tolist()
+        if 8 * limit >= n_actions:
+            assert sure[row] == len(whole)

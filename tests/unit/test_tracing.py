@@ -120,3 +120,18 @@ def test_an_endpoint_without_the_extra_is_a_warning(
     monkeypatch.setattr("api.tracing.find_spec", lambda _: None)
     assert tracer_of_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}) is None
     assert "recommender[otel]" in caplog.text
+
+
+def test_the_frameworks_own_spans_which_hold_paths_are_off(
+    exporter: Any, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    with TestClient(create_app(Settings(database_url=sqlite_url))) as client:
+        assert client.get(f"/v1/users/{SECRET}/export").status_code == 404
+    assert exporter.get_finished_spans() == ()
