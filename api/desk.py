@@ -41,17 +41,24 @@ class Desk:
     def __init__(self, answer: Answer, most: int = FEW) -> None:
         self._answer = answer
         self._most = most
+        self._thread: ThreadPoolExecutor | None = None
+        self._open_in(None)
+
+    def _open_in(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Begin with nobody waiting: what an earlier loop left undone died with it."""
+        self._loop = loop
         self._waiting: list[_Waiting] = []
         self._seen = 0
         self._busy = self._looking = False
         self._expected = 1
         self._began = self._patient_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._thread = ThreadPoolExecutor(1, "answers")
 
     async def ask(self, question: Question) -> RecommendationList:
         """Wait for the answer to a question; raises what answering it alone would raise."""
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._open_in(loop)
         future: asyncio.Future[RecommendationList] = loop.create_future()
         self._waiting.append((question, future))
         self._came(loop)
@@ -59,7 +66,9 @@ class Desk:
 
     def close(self) -> None:
         """Let the thread end once it has answered what it was given."""
-        self._thread.shutdown(wait=False)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _came(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to look for more: now, or when those have come who are likely to."""
@@ -89,6 +98,7 @@ class Desk:
         now = [each for each in now if not each[1].done()]
         if now:
             self._busy, self._began = True, loop.time()
+            self._thread = self._thread or ThreadPoolExecutor(1, "answers")
             self._thread.submit(self._work, loop, now)
         elif self._waiting:
             self._begin_looking(loop)

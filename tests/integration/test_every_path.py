@@ -61,7 +61,7 @@ COMMANDS = {
     "demo": "recommend, three times",
     **dict.fromkeys(("ingest users", "ingest actions", "ingest events"), "records in"),
     **dict.fromkeys(("ingest observations", "retry-rejected"), "records in"),
-    **dict.fromkeys(("runs list", "runs show", "runs card"), "trainings"),
+    **dict.fromkeys(("runs list", "runs show", "runs card", "runs report"), "trainings"),
     **dict.fromkeys(("user erased", "purge", "backup"), "no list"),
     **dict.fromkeys(("runs publish", "runs rollback"), "trainings"),
     **dict.fromkeys(("catalogue check", "catalogue diff"), "a file"),
@@ -70,7 +70,7 @@ COMMANDS = {
     **dict.fromkeys(("key create", "key list", "key revoke"), "keys"),
     **dict.fromkeys(("rules check", "rules list"), "rules"),
     **dict.fromkeys(("upgrade", "doctor", "serve", "simulate", "user erase"), "no list"),
-    **dict.fromkeys(("train", "evaluate"), "figures; its rows are walked in SQL"),
+    **dict.fromkeys(("train", "schedule", "evaluate"), "figures; its rows are walked in SQL"),
 }
 SQL = {
     "current_scores": "walked",
@@ -79,6 +79,7 @@ SQL = {
     "verdicts": "what was decided",
     "withheld_actions": "walked: holds them all",
     "latest_observations": "readings",
+    "run_history": "trainings",
 }
 WELL = {"systolic_bp": 118, "diastolic_bp": 76}
 PEOPLE: dict[str, tuple[dict[str, Any], dict[str, float]]] = {

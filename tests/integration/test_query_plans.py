@@ -102,7 +102,7 @@ def test_documented_questions_do_not_scan(many: Engine) -> None:
     with reading(many) as conn:
         for table in BIG:
             assert scanned(conn, f"SELECT 1 FROM {table} WHERE user_id || 'x' = ''") == {table}
-        for view in VIEWS:
+        for view in (each for each in VIEWS if "user_id" in each.columns):
             assert scanned(conn, f"SELECT * FROM {view.name} WHERE user_id = '{PERSON}'") == set()
         for query in queries:
             first = query.splitlines()[0]

@@ -67,10 +67,10 @@ def test_the_process_is_alive_and_everybody_waits_once(trained_url: str) -> None
     # One by one they would wait twelve times as long.
     assert spent < 5 * _PATIENCE_S
     assert len(alive) > 5
-    assert max(alive) < _PATIENCE_S / 2
+    assert max(alive) < _PATIENCE_S
 
 
 def test_neither_does_looking_for_keys_hold_the_process_up(trained_postgres_url: str) -> None:
     statuses, alive, _ = _asked_while_locked(trained_postgres_url, "api_keys")
     assert statuses == [503] * _AT_ONCE
-    assert max(alive) < _PATIENCE_S / 2
+    assert max(alive) < _PATIENCE_S
