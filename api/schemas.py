@@ -37,15 +37,19 @@ StandardError = Annotated[
 ]
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
+    """What goes out: nothing but the fields that are described."""
+
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
 
 
-class _In(BaseModel):
+class In(BaseModel):
+    """What comes in: a field that is not known is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class EvidenceOut(_Out):
+class EvidenceOut(Out):
     """Why an action is in the catalogue."""
 
     source: str
@@ -57,7 +61,7 @@ class EvidenceOut(_Out):
     ] = None
 
 
-class ReasonOut(_Out):
+class ReasonOut(Out):
     """One cited term of a score; ``contribution`` is its exact share of the log-odds."""
 
     part: Literal["base", "profile", "biometrics", "behaviour", "factor"]
@@ -66,7 +70,7 @@ class ReasonOut(_Out):
     contribution: float
 
 
-class ItemOut(_Out):
+class ItemOut(Out):
     """One recommended action."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -89,7 +93,7 @@ class ItemOut(_Out):
     standard_error: StandardError
 
 
-class ContactOut(_Out):
+class ContactOut(Out):
     """Who can help now; ``country`` is empty and ``phone`` too in the international wording."""
 
     country: str
@@ -99,7 +103,7 @@ class ContactOut(_Out):
     emergency: str
 
 
-class AlertOut(_Out):
+class AlertOut(Out):
     """Something the person should see whatever is recommended."""
 
     rule_id: str
@@ -127,14 +131,14 @@ class KeptAlertOut(AlertOut):
     holds: Annotated[bool, Field(description="Whether its cause holds on today's record.")]
 
 
-class KeptAlertsOut(_Out):
+class KeptAlertsOut(Out):
     """Every alert ever raised about a person, what holds now first."""
 
     user_id: str
     items: list[KeptAlertOut]
 
 
-class AcknowledgedOut(_Out):
+class AcknowledgedOut(Out):
     """An alert that was said to be seen."""
 
     alert_id: str
@@ -144,7 +148,7 @@ class AcknowledgedOut(_Out):
     acknowledged_by: str | None
 
 
-class AnswerOut(_Out):
+class AnswerOut(Out):
     """Recommendations for one person."""
 
     request_id: str
@@ -157,7 +161,7 @@ class AnswerOut(_Out):
     withheld: Annotated[WholeNumber, Field(description="How many actions the guardrails withheld.")]
 
 
-class RankIn(_In):
+class RankIn(In):
     """What to score; nothing given scores every action."""
 
     action_ids: Annotated[list[Word], Field(max_length=10_000)] | None = None
@@ -168,7 +172,7 @@ class RankIn(_In):
     ] = None
 
 
-class PartsOut(_Out):
+class PartsOut(Out):
     """The parts of a score; they add up to the log-odds of ``p_complete``."""
 
     base: float
@@ -178,7 +182,7 @@ class PartsOut(_Out):
     factor: float
 
 
-class RankedOut(_Out):
+class RankedOut(Out):
     """One scored action, whatever its verdict."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -194,7 +198,7 @@ class RankedOut(_Out):
     standard_error: StandardError
 
 
-class RankOut(_Out):
+class RankOut(Out):
     """Every asked action for one person, best first; nothing is left out."""
 
     user_id: str
@@ -203,14 +207,14 @@ class RankOut(_Out):
     alerts: list[AlertOut]
 
 
-class RejectionOut(_Out):
+class RejectionOut(Out):
     """A record that was not taken; ``index`` is its place in what was sent, from zero."""
 
     index: WholeNumber
     reason: str
 
 
-class TakenOut(_Out):
+class TakenOut(Out):
     """What became of the records sent."""
 
     accepted: WholeNumber
@@ -219,7 +223,7 @@ class TakenOut(_Out):
     rejected: list[RejectionOut]
 
 
-class UserOut(_Out):
+class UserOut(Out):
     """A person's profile."""
 
     user_id: str
@@ -229,7 +233,7 @@ class UserOut(_Out):
     attributes: dict[str, Any]
 
 
-class UserPatch(_In):
+class UserPatch(In):
     """Fields to change; those left out stay. An attribute set to null is taken away."""
 
     birth_date: date | None = None
@@ -260,7 +264,7 @@ class UserPatch(_In):
         return changes
 
 
-class ErasedOut(_Out):
+class ErasedOut(Out):
     """Receipt of an erasure: table -> rows erased, and how the access log calls it."""
 
     user_id: str
@@ -268,7 +272,7 @@ class ErasedOut(_Out):
     receipt: str
 
 
-class ActionOut(_Out):
+class ActionOut(Out):
     """An action of the catalogue, every field."""
 
     action_id: str
@@ -291,14 +295,14 @@ class ActionOut(_Out):
     review_by: date | None
 
 
-class ActionPage(_Out):
+class ActionPage(Out):
     """One page of the catalogue; give ``next`` as ``after`` to go on, null at the end."""
 
     items: list[ActionOut]
     next: str | None
 
 
-class VersionOut(_Out):
+class VersionOut(Out):
     """One version of an action."""
 
     action_id: str
@@ -310,127 +314,20 @@ class VersionOut(_Out):
     changed_by: Annotated[str, Field(description="The way it came by.")]
 
 
-class VersionsOut(_Out):
+class VersionsOut(Out):
     """Every version of an action, oldest first."""
 
     items: list[VersionOut]
 
 
-class RetiredOut(_Out):
+class RetiredOut(Out):
     """An action that is recommended no more."""
 
     action_id: str
     changed: Annotated[bool, Field(description="False if it was retired already.")]
 
 
-class RunOut(_Out):
-    """One training."""
-
-    run_id: str
-    status: Literal["training", "trained", "held_back", "failed"]
-    as_of: datetime
-    started_at: datetime
-    finished_at: datetime | None
-    message: str | None
-    published: Annotated[bool, Field(description="True for the run in force.")]
-
-
-class RunsOut(_Out):
-    """One page of the runs, newest first; give ``next`` as ``after`` to go on, null at the end."""
-
-    items: list[RunOut]
-    next: str | None
-
-
-class FigureOut(_Out):
-    """One figure of a run."""
-
-    name: str
-    segment: Annotated[str, Field(description="all, a group of people, a feature or a feed.")]
-    value: float
-
-
-class StageOut(_Out):
-    """What a stage of a training took; ``part_of`` names the stage that a step belongs to."""
-
-    stage: str
-    part_of: str | None
-    place: int
-    started_at: datetime
-    seconds: Annotated[float | None, Field(description="Null if it did not come to its end.")]
-    cpu_seconds: float | None
-    peak_mb: Annotated[
-        float | None, Field(description="Most memory that the process ever held up to its end.")
-    ]
-    resident_mb: float | None
-    rows: Annotated[int | None, Field(description="Records read or people scored.")]
-
-
-class RunDetailOut(RunOut):
-    """One training in full."""
-
-    seed: int
-    code_version: str
-    published_at: Annotated[list[datetime], Field(description="Every time it came into force.")]
-    figures: list[FigureOut]
-    manifest: dict[str, Any] | None
-    stages: list[StageOut]
-
-
-class CardOut(_Out):
-    """A run's model card; it names no person, and no group that is small."""
-
-    format: int
-    run_id: str
-    intended_use: list[str]
-    limits: list[str]
-    versions: dict[str, Any]
-    data: dict[str, Any]
-    actions: dict[str, Any]
-    features: dict[str, Any]
-    settings: dict[str, Any]
-    figures: dict[str, float]
-    least_people: Annotated[int, Field(description="No smaller group is shown.")]
-    groups: list[dict[str, Any]]
-    drift: dict[str, Any]
-    gate: dict[str, Any]
-    guardrails: dict[str, Any]
-    offers: Annotated[
-        dict[str, Any] | None,
-        Field(description="What it would offer, and what is withheld; null in older cards."),
-    ] = None
-
-
-class RolledBackOut(_Out):
-    """A run that has just been put back in force."""
-
-    run_id: str
-    instead_of: Annotated[str | None, Field(description="Run that was in force until now.")]
-
-
-class PublishedOut(_Out):
-    """A run that has just been put in force."""
-
-    run_id: str
-    publication_id: int
-
-
-class LiveOut(_Out):
-    """The process is alive."""
-
-    status: Literal["live"]
-
-
-class RulesOut(_Out):
-    """The guardrail rules in force."""
-
-    label: Annotated[str, Field(description="Changes with any rule; kept with every answer.")]
-    count: int
-    own: Annotated[list[str], Field(description="Ids of the team's own rules.")]
-    disabled: Annotated[list[str], Field(description="Ids of rules that were switched off.")]
-
-
-class CheckOut(_Out):
+class CheckOut(Out):
     """One thing that was looked at; ``fix`` is empty where all is well."""
 
     name: str
@@ -439,16 +336,7 @@ class CheckOut(_Out):
     fix: str
 
 
-class ReadyOut(_Out):
-    """The server can answer; a warning among the checks is no reason not to."""
-
-    status: Literal["ready"]
-    run_id: str
-    rules: RulesOut
-    checks: list[CheckOut]
-
-
-class FlawOut(_Out):
+class FlawOut(Out):
     """One field at fault."""
 
     field: str
@@ -456,7 +344,7 @@ class FlawOut(_Out):
     message: str
 
 
-class ProblemOut(_Out):
+class ProblemOut(Out):
     """RFC 9457 problem."""
 
     type: str

@@ -41,19 +41,25 @@ from recommender.turn import Before, came_through, record_failure, require_its_t
 
 
 @dataclass(frozen=True)
-class _Training:
-    """What stays the same from a training's first line to its last."""
+class _Asked:
+    """What a training is asked to go by; see ``train_and_publish``."""
 
-    engine: Engine
-    run_id: str
-    as_of: datetime
-    started_at: datetime
     rules: Rules
     metrics: MetricsList
     settings: Settings
     force: bool
     rebuild: bool
     warm: bool
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What stays the same from a training's first line to its last."""
+
+    engine: Engine
+    run_id: str
+    as_of: datetime
+    asked: _Asked
     progress: Stages
     before: Before
 
@@ -103,26 +109,11 @@ def train_and_publish(
         raise SettingsError("as_of lies in the future: every reading would count as out of date")
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     stages = Stages(run_id, [StageKeeper(engine), Teller(progress), *watchers])
+    asked = _Asked(rules, metrics, settings, force, rebuild, warm)
     stages("prepare", 0.0)
     with train_lock(engine, settings.train_lease_seconds) as make_sure_it_is_held:
-        with writing(engine) as connection:
-            clean_up(connection, keep=settings.keep_runs)
-            start_run(connection, run_id, as_of or now, settings.seed, __version__, now)
-            before = Before(erasures(connection), revision(connection), time.monotonic())
-        training = _Training(
-            engine,
-            run_id,
-            as_of or now,
-            now,
-            rules,
-            metrics,
-            settings,
-            force,
-            rebuild,
-            warm,
-            stages,
-            before,
-        )
+        before = _begin(engine, run_id, as_of or now, now, settings)
+        training = _Training(engine, run_id, as_of or now, asked, stages, before)
         try:
             make_room(engine)
             return _train(training, make_sure_it_is_held)
@@ -131,13 +122,25 @@ def train_and_publish(
             raise record_failure(engine, run_id, before.revision, error) from None
 
 
+def _begin(
+    engine: Engine, run_id: str, as_of: datetime, now: datetime, settings: Settings
+) -> Before:
+    """Tidy up after others and record that a training began."""
+    with writing(engine) as connection:
+        clean_up(connection, keep=settings.keep_runs)
+        start_run(connection, run_id, as_of, settings.seed, __version__, now)
+        return Before(erasures(connection), revision(connection), time.monotonic())
+
+
 def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> TrainReport:
     material, candidate, warm = _candidate(training)
-    published = candidate.decision.passed or training.force
+    published = candidate.decision.passed or training.asked.force
     if published:
         training.progress("score", 0.0)
         training.progress.count(material.counts.users)
-        assessor = Assessor(candidate.model, training.rules, training.metrics, material.catalogue)
+        assessor = Assessor(
+            candidate.model, training.asked.rules, training.asked.metrics, material.catalogue
+        )
         score_everyone(
             training.engine,
             training.run_id,
@@ -146,12 +149,12 @@ def _train(training: _Training, make_sure_it_is_held: Callable[[], None]) -> Tra
                 training.engine,
                 training.as_of,
                 material.catalogue,
-                training.metrics,
+                training.asked.metrics,
                 PEOPLE_AT_ONCE,
             ),
             material.counts.users,
             training.as_of,
-            training.settings.scores_per_user,
+            training.asked.settings.scores_per_user,
             _watchful(training, make_sure_it_is_held),
         )
     training.progress("publish", 0.0)
@@ -188,19 +191,23 @@ def _watchful(training: _Training, make_sure_it_is_held: Callable[[], None]) -> 
 
 def _candidate(training: _Training) -> tuple[Material, Candidate, str | None]:
     """Pack, read, fit and judge; and how it began if it was to begin from the run in force."""
-    settings = hybrid.ModelSettings(search_seconds=training.settings.search_seconds)
+    settings = hybrid.ModelSettings(search_seconds=training.asked.settings.search_seconds)
     told = training.progress
     told("pack", 0.0)
     packing = pack_changed(
-        training.engine, rebuild=training.rebuild, progress=lambda share: told("pack", share)
+        training.engine, rebuild=training.asked.rebuild, progress=lambda share: told("pack", share)
     )
     told.count(packing.packed)
     told("read", 0.0)
     with reading(training.engine) as connection:
         material = read_material(
-            connection, training.as_of, training.metrics, settings, training.settings.seed
+            connection,
+            training.as_of,
+            training.asked.metrics,
+            settings,
+            training.asked.settings.seed,
         )
-        begin = warm_start_of(connection, material.catalogue) if training.warm else None
+        begin = warm_start_of(connection, material.catalogue) if training.asked.warm else None
     told("read", 1.0)
     read = material.records
     told.count(len(read.users) + len(read.events) + len(read.observations))
@@ -208,10 +215,10 @@ def _candidate(training: _Training) -> tuple[Material, Candidate, str | None]:
     model = hybrid.fit(
         material.records,
         material.catalogue,
-        training.metrics,
+        training.asked.metrics,
         training.as_of.timestamp(),
         settings=settings,
-        seed=training.settings.seed,
+        seed=training.asked.settings.seed,
         progress=told,
         start=_chosen_before(material.last.figures if material.last else {}),
         warm=None if isinstance(begin, str) else begin,
@@ -219,7 +226,12 @@ def _candidate(training: _Training) -> tuple[Material, Candidate, str | None]:
     told("fit", 1.0)
     told("judge", 0.0)
     judged = judge(
-        model, material, training.metrics, training.as_of, training.settings, training.rules
+        model,
+        material,
+        training.asked.metrics,
+        training.as_of,
+        training.asked.settings,
+        training.asked.rules,
     )
     told("judge", 1.0)
     return material, judged, "warm" if isinstance(begin, WarmStart) else begin
@@ -234,9 +246,9 @@ def _chosen_before(figures: Mapping[tuple[str, str], float]) -> dict[str, float]
 def _finish(training: _Training, material: Material, candidate: Candidate, now: datetime) -> None:
     """One transaction: the run's result, its figures and, if it may be, the pointer to it."""
     manifest, artifact = candidate.packed()
-    manifest = {**manifest, "rules": training.rules.label}
-    published = candidate.decision.passed or training.force
-    message = candidate.decision.message(training.force)
+    manifest = {**manifest, "rules": training.asked.rules.label}
+    published = candidate.decision.passed or training.asked.force
+    message = candidate.decision.message(training.asked.force)
     run_id, status = training.run_id, "trained" if published else "held_back"
     card = _card(training, material, candidate, now)
     try:
@@ -251,7 +263,7 @@ def _finish(training: _Training, material: Material, candidate: Candidate, now: 
         # The connection may have ended between the commit and the word of it.
         if not came_through(training.engine, run_id, status):
             raise
-    if training.force and not candidate.decision.passed:
+    if training.asked.force and not candidate.decision.passed:
         log_overruled(run_id, "train --force", message)
 
 
@@ -262,19 +274,19 @@ def _card(
         run_id=training.run_id,
         as_of=training.as_of,
         finished_at=now,
-        seed=training.settings.seed,
+        seed=training.asked.settings.seed,
         users=material.counts.users,
         events=material.counts.events,
         observations=material.counts.observations,
         compared_with=material.last.run_id if material.last else None,
         reasons=candidate.decision.reasons,
-        forced=training.force and not candidate.decision.passed,
+        forced=training.asked.force and not candidate.decision.passed,
     )
     return model_card(
         facts,
         candidate.model,
         material.catalogue,
-        training.rules,
+        training.asked.rules,
         candidate.drift,
         candidate.groups,
     )

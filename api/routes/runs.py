@@ -19,8 +19,9 @@ from recommender.store.stages import load_stages
 from ..deps import USER_ID_PATTERN, App, needs
 from ..docs import problems
 from ..frame import JSON_TYPE
+from ..operator_schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut
 from ..rendering import as_json
-from ..schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut, Word
+from ..schemas import Word
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=problems(503))
 

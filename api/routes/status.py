@@ -15,7 +15,7 @@ from ..deps import App
 from ..docs import problems
 from ..door import is_loopback
 from ..errors import described, problem_response
-from ..schemas import LiveOut, ReadyOut
+from ..operator_schemas import LiveOut, ReadyOut
 
 router = APIRouter(tags=["status"])
 
