@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
+from recommender.errors import StoreError
 from recommender.store import schema
 from recommender.store.bulk import (
     Chosen,
@@ -75,6 +76,8 @@ def pack_changed(
     if rebuild:
         with writing(engine) as conn:
             mark_everybody(conn)
+    if engine.dialect.name == POSTGRESQL:
+        thin_out(engine)
     with reading(engine) as conn:
         changed = _changed(conn)
         people = conn.execute(select(func.count()).select_from(schema.users)).scalar_one()
@@ -89,6 +92,41 @@ def pack_changed(
     if dense:
         _refresh_statistics(engine)
     return Packing(packed, people)
+
+
+def thin_out(engine: Engine, many: int = 1_000_000, patience: str = "3s") -> None:
+    """Leave one mark of each person where a large import has left very many.
+
+    Removing them one by one would take longer than packing. Whoever writes meanwhile waits for
+    some seconds; if the table can't be had for this, nothing is lost but time.
+
+    Parameters
+    ----------
+    many
+        Fewer marks are left as they are.
+    patience
+        How long others may keep the table before it is left as it is.
+    """
+    try:
+        with writing(engine) as conn:
+            people = conn.execute(select(func.count()).select_from(schema.users)).scalar_one()
+            marks = conn.execute(select(func.count()).select_from(schema.record_changes))
+            if marks.scalar_one() < max(2 * people, many):
+                return
+            conn.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
+            for statement in _THIN_OUT:
+                conn.execute(text(statement))
+    except StoreError:
+        return
+
+
+_THIN_OUT = (
+    "SET LOCAL work_mem = '256MB'",
+    "LOCK TABLE record_changes IN ACCESS EXCLUSIVE MODE",
+    "CREATE TEMPORARY TABLE marked ON COMMIT DROP AS SELECT DISTINCT user_id FROM record_changes",
+    "TRUNCATE record_changes",
+    "INSERT INTO record_changes (user_id) SELECT user_id FROM marked",
+)
 
 
 def mark_everybody(conn: Connection) -> None:

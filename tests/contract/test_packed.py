@@ -34,7 +34,7 @@ from recommender.purge import purge
 from recommender.settings import Retention
 from recommender.store import packing, schema
 from recommender.store.engine import connect, reading, writing
-from recommender.store.packing import Packing, mark_everybody, pack_changed
+from recommender.store.packing import Packing, mark_everybody, pack_changed, thin_out
 from recommender.store.write import erase_user
 
 _KEEP_A_DAY = Retention(retain_events_days=1, retain_observations_days=1)
@@ -144,6 +144,33 @@ def test_whoever_is_erased_or_changed_while_we_read(postgres_url: str) -> None:
     assert marked(engine) == {"bea"}
     pack_changed(engine)
     assert_packed_is_stored(engine)
+    engine.dispose()
+
+
+def _marks(engine: Engine) -> list[str]:
+    with reading(engine) as conn:
+        return sorted(conn.execute(select(schema.record_changes.c.user_id)).scalars())
+
+
+def test_very_many_marks_become_one_a_person(postgres_url: str) -> None:
+    engine = connect(postgres_url)
+    seed(engine)
+    for number in range(8):
+        record_events(engine, [an_event(200 + number, "ann")], **TAKE)
+    before = _marks(engine)
+    thin_out(engine)
+    assert _marks(engine) == before  # not so many that it would pay
+    with engine.connect() as other, other.begin():
+        other.execute(select(schema.record_changes).limit(1))
+        thin_out(engine, many=5, patience="50ms")
+    assert _marks(engine) == before  # somebody was at the table: left as it is
+    thin_out(engine, many=5)
+    assert _marks(engine) == sorted(set(before))
+    record_events(engine, [an_event(300, "ann")], **TAKE)
+    assert _marks(engine) == sorted([*set(before), "ann"])
+    pack_changed(engine)
+    assert_packed_is_stored(engine)
+    assert _marks(engine) == []
     engine.dispose()
 
 
