@@ -17,7 +17,8 @@ demo: $(VENV)/.runtime  ## Run the main job on the shipped sample; leaves recomm
 	@$(BIN)/recommender demo
 
 test: $(VENV)/.dev  ## Run the test suite (SQLite and a real PostgreSQL from its wheel)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@# one more than cores: many tests wait for servers, locks and hooks
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: $(VENV)/.dev  ## Lint, format, types, layers, rules, catalogue, documents
 	@$(BIN)/ruff check .
