@@ -16,9 +16,9 @@ help:  ## Show the targets
 demo: $(VENV)/.runtime  ## Run the main job on the shipped sample; leaves recommender.db
 	@$(BIN)/recommender demo
 
-test: $(VENV)/.dev  ## Run the test suite (SQLite and a real PostgreSQL from its wheel)
+test: $(VENV)/.dev  ## Run the test suite (SQLite and a real PostgreSQL from its wheel); `check` runs the documents
 	@# one more than cores: many tests wait for servers, locks and hooks
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore tests/docs
 
 check: $(VENV)/.dev  ## Lint, format, types, layers, rules, catalogue, documents
 	@$(BIN)/ruff check .
