@@ -46,11 +46,14 @@ class Night:
     ----------
     before
         What must still stand, unless ``ended`` is 0.
+    in_time
+        Whether the training may have come to its end before the fault did.
     """
 
     url: str
     before: Seen
     ended: Ended
+    in_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def kills(place: Place, seed: int, many: int) -> Iterator[Case]:
             with stopped_at(url, moment) as process:
                 process.send_signal(signal.SIGCONT)
                 time.sleep(delay)
-                return Night(url, before, kill(process))
+                return Night(url, before, kill(process), in_time=delay > 0)
 
         yield Case("kill -9", f"{moment} + {delay:.2f} s", happens, (-9, 0))
 
