@@ -17,6 +17,7 @@ from recommender.errors import MalformedFileError
 from recommender.formats.chunk import Chunk
 from recommender.formats.tabular import read_chunks
 from recommender.intake.report import IngestReport, Rejection
+from recommender.store.access import Asker
 from recommender.store.engine import Connection, Engine, writing
 from recommender.store.quarantine import last_rejected, rejected_after
 from recommender.taking import Session, take_chunk
@@ -44,6 +45,7 @@ def ingest_files(
     metrics: MetricsList,
     now: datetime,
     progress: Callable[[int], None] | None = None,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Take the records of files, one transaction a stretch; memory does not grow with them.
 
@@ -55,6 +57,8 @@ def ingest_files(
         CSV, NDJSON or Parquet by extension; ``-`` is NDJSON on standard input.
     progress
         Told the number of records read so far, after each stretch.
+    asker
+        Who takes them in, for the access log: an entry a file and person named in it.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def ingest_files(
     """
     report = IngestReport()
     for path in paths:
-        session = Session(kind, metrics, now, path)
+        session = Session(kind, metrics, now, path, asker)
         before = report.read
         try:
             for chunk in read_chunks(path):
@@ -85,6 +89,7 @@ def record_events(
     metrics: MetricsList,
     now: datetime,
     source: str,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Take behaviour records as one transaction; each rejection names its index.
 
@@ -96,8 +101,10 @@ def record_events(
         Values as JSON spells them.
     source
         By which way they came; stands beside what is rejected.
+    asker
+        Who sends them and why, for the access log: an entry a person named.
     """
-    return _record(target, Session("events", metrics, now, source), records)
+    return _record(target, Session("events", metrics, now, source, asker), records)
 
 
 def record_observations(
@@ -107,9 +114,10 @@ def record_observations(
     metrics: MetricsList,
     now: datetime,
     source: str,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Take biometric records, as ``record_events`` does behaviour."""
-    return _record(target, Session("observations", metrics, now, source), records)
+    return _record(target, Session("observations", metrics, now, source, asker), records)
 
 
 def record_users(
@@ -119,9 +127,10 @@ def record_users(
     metrics: MetricsList,
     now: datetime,
     source: str,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Take profiles, as ``record_events`` does behaviour; absent fields stay as stored."""
-    return _record(target, Session("users", metrics, now, source), records)
+    return _record(target, Session("users", metrics, now, source, asker), records)
 
 
 def record_actions(
@@ -131,9 +140,10 @@ def record_actions(
     metrics: MetricsList,
     now: datetime,
     source: str,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Take catalogue entries, as ``record_events`` does behaviour; each is a whole entry."""
-    return _record(target, Session("actions", metrics, now, source), records)
+    return _record(target, Session("actions", metrics, now, source, asker), records)
 
 
 def retry_rejected(
@@ -142,6 +152,7 @@ def retry_rejected(
     metrics: MetricsList,
     now: datetime,
     kinds: Sequence[str] | None = None,
+    asker: Asker | None = None,
 ) -> IngestReport:
     """Put every rejected record through again, oldest first.
 
@@ -152,11 +163,13 @@ def retry_rejected(
     ----------
     kinds
         Only these; None for all.
+    asker
+        Who asks for it, for the access log.
     """
     report = IngestReport()
     for kind in _RETRY_ORDER:
         if kinds is None or kind in kinds:
-            for outcome in _retried(engine, Session(kind, metrics, now, "retry-rejected")):
+            for outcome in _retried(engine, Session(kind, metrics, now, "retry-rejected", asker)):
                 report = report.plus(outcome)
     return report
 

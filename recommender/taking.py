@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recommender import columns
 from recommender.catalogue import load_conditions, load_tags
@@ -20,6 +21,7 @@ from recommender.intake.observations import check_observations
 from recommender.intake.report import IngestReport, Rejection
 from recommender.intake.users import check_users, merge_profiles
 from recommender.store import take
+from recommender.store.access import Asker, log_updates
 from recommender.store.engine import Connection
 from recommender.store.quarantine import RejectedRecord, keep_rejected, release
 from recommender.store.versions import keep_versions
@@ -35,12 +37,18 @@ class Session:
         ``users``, ``actions``, ``events`` or ``observations``.
     source
         File or path the records come by; stands beside those that are rejected.
+    asker
+        Who sends them and why, for the access log; nobody in particular if None.
+    noted
+        People who have their entry in it already: one a call is enough.
     """
 
     kind: str
     metrics: MetricsList
     now: datetime
     source: str
+    asker: Asker | None = None
+    noted: set[str] = field(default_factory=set)
 
 
 def take_chunk(
@@ -68,12 +76,25 @@ def take_chunk(
     release(conn, session.kind, own_ids, up_to)
     lasting = _not_taken_later(checked, own_ids)
     keep_rejected(conn, [_rejected(session, each, origin) for each in lasting], session.now)
+    _note_access(conn, session, checked)
     return replace(
         report,
         rejected=tuple(_rejection(session, chunk, each, origin) for each in checked.refused),
         rejected_count=len(checked.refused),
         ignored_columns=checked.ignored,
     )
+
+
+def _note_access(conn: Connection, session: Session, checked: Checked) -> None:
+    """Log whose records were sent, those of rejected ones too: they are kept as well."""
+    if session.asker is None or session.kind == "actions":
+        return
+    named = {each.user_id for each in checked.refused if each.user_id is not None}
+    named |= set(pc.unique(checked.rows.column(columns.USER_ID)).to_pylist())
+    named -= session.noted
+    if named:
+        log_updates(conn, session.now, session.asker, session.kind, sorted(named))
+        session.noted.update(named)
 
 
 def _checked(conn: Connection, session: Session, chunk: Chunk) -> Checked:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
 
-from recommender.columns import USER_ID
 from recommender.ingest import (
     IngestReport,
     record_actions,
@@ -17,7 +16,6 @@ from recommender.ingest import (
     record_users,
 )
 from recommender.intake.fields import read_ids
-from recommender.store.access import log_updates
 from recommender.store.engine import reading, writing
 from recommender.store.ownership import belongs_to_others
 
@@ -71,9 +69,14 @@ def _take(
         _only_their_own(state, caller.user_id, kind, records)
     now = datetime.now(UTC)
     with writing(state.engine) as connection:
-        report = record(connection, records, metrics=state.metrics, now=now, source=source)
-        if kind != "actions":
-            log_updates(connection, now, caller.asker, kind, _people(records))
+        report = record(
+            connection,
+            records,
+            metrics=state.metrics,
+            now=now,
+            source=source,
+            asker=caller.asker,
+        )
     outcomes = {
         "accepted": report.accepted,
         "duplicates": report.duplicates,
@@ -82,12 +85,6 @@ def _take(
     state.telemetry.took(kind, {**outcomes, "rejected": report.rejected_count})
     rejected = [{"index": r.index, "reason": r.reason} for r in report.rejected]
     return {**outcomes, "rejected": rejected}
-
-
-def _people(records: Sequence[Any]) -> list[str]:
-    """Everyone that the records name, those of rejected ones too: they are kept as well."""
-    named = read_ids([r.get(USER_ID) for r in records if isinstance(r, dict)])
-    return sorted({user_id for user_id in named if user_id is not None})
 
 
 def _only_their_own(state: State, user_id: str, kind: str, records: Sequence[Any]) -> None:

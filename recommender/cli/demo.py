@@ -18,6 +18,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 
 from recommender.cli.ingest import in_words
+from recommender.cli.operator import operator
 from recommender.cli.options import common_options, example
 from recommender.cli.output import console, table
 from recommender.cli.progress import stages
@@ -117,7 +118,14 @@ def _ingest(screen: Console, engine: Engine, knowledge: Knowledge) -> None:
             ("events", moved / "events.parquet"),
             ("observations", moved / "observations.parquet"),
         ):
-            report = ingest_files(engine, kind, [str(path)], metrics=knowledge.metrics, now=now)
+            report = ingest_files(
+                engine,
+                kind,
+                [str(path)],
+                metrics=knowledge.metrics,
+                now=now,
+                asker=operator("demo"),
+            )
             screen.print(in_words(kind, report), soft_wrap=True)
 
 

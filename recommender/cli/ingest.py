@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from recommender.cli.failures import DONE, SOME_REJECTED
+from recommender.cli.operator import operator, purpose_option
 from recommender.cli.options import common_options, example
 from recommender.cli.output import emit, table
 from recommender.cli.progress import rows_taken
@@ -38,12 +39,19 @@ def _ingest_command(kind: str) -> click.Command:
         required=True,
         type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     )
+    @purpose_option
     @common_options
-    def take(paths: tuple[str, ...]) -> int:
+    def take(paths: tuple[str, ...], purpose: str | None) -> int:
         metrics = load_metrics(data_path("metrics.toml"))
         with database(settings()) as engine, rows_taken() as progress:
             report = ingest_files(
-                engine, kind, paths, metrics=metrics, now=datetime.now(UTC), progress=progress
+                engine,
+                kind,
+                paths,
+                metrics=metrics,
+                now=datetime.now(UTC),
+                progress=progress,
+                asker=operator(purpose),
             )
         emit(report_document(report), lambda console: show_report(console, kind, report))
         return SOME_REJECTED if report.rejected_count else DONE

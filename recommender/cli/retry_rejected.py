@@ -8,6 +8,7 @@ import click
 
 from recommender.cli.failures import DONE, SOME_REJECTED
 from recommender.cli.ingest import report_document, show_report
+from recommender.cli.operator import operator, purpose_option
 from recommender.cli.options import common_options, example
 from recommender.cli.output import emit
 from recommender.cli.session import database, settings
@@ -24,11 +25,18 @@ from recommender.resources import data_path
     type=click.Choice(("users", "actions", "events", "observations")),
     help="Only this kind; may be given several times.",
 )
+@purpose_option
 @common_options
-def command(kinds: tuple[str, ...]) -> int:
+def command(kinds: tuple[str, ...], purpose: str | None) -> int:
     """Put every rejected record through again.  Ends with 3 if some are rejected still."""
     metrics = load_metrics(data_path("metrics.toml"))
     with database(settings()) as engine:
-        report = retry_rejected(engine, metrics=metrics, now=datetime.now(UTC), kinds=kinds or None)
+        report = retry_rejected(
+            engine,
+            metrics=metrics,
+            now=datetime.now(UTC),
+            kinds=kinds or None,
+            asker=operator(purpose),
+        )
     emit(report_document(report), lambda console: show_report(console, "retried", report))
     return SOME_REJECTED if report.rejected_count else DONE

@@ -29,10 +29,12 @@ from sqlalchemy import text
 from recommender.ingest import ingest_files, record_events
 from recommender.metrics_list import load_metrics
 from recommender.resources import data_path
+from recommender.store.access import Asker
 from recommender.store.engine import Engine, connect, writing
 from recommender.store.upgrade import upgrade
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
+ASKER = Asker(None, "cli", "bench")
 USERS, ACTIONS, ROUNDS, BATCH = 20_000, 500, 3, 1_000
 COLUMNS = "event_id, user_id, action_id, type, occurred_at, propensity, request_id, value, context"
 
@@ -160,7 +162,7 @@ def _as_sqlite(events: pa.Table) -> pa.Table:
 
 def _ingest(engine: Engine, path: Path) -> None:
     metrics = load_metrics(data_path("metrics.toml"))
-    report = ingest_files(engine, "events", [str(path)], metrics=metrics, now=NOW)
+    report = ingest_files(engine, "events", [str(path)], metrics=metrics, now=NOW, asker=ASKER)
     assert report.rejected_count == 0, report.rejected[:3]
 
 
@@ -170,7 +172,7 @@ def _batches(engine: Engine, path: Path) -> None:
     records = [orjson.loads(line) for line in path.read_bytes().split(b"\n")]
     for start in range(0, len(records), BATCH):
         batch = records[start : start + BATCH]
-        record_events(engine, batch, metrics=metrics, now=NOW, source="http")
+        record_events(engine, batch, metrics=metrics, now=NOW, source="http", asker=ASKER)
 
 
 def _timed(run: Callable[[], None]) -> float:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from alembic import command
 from sqlalchemy import Engine, make_url, text
 from store_rows import NOW, seed, user_row
 
 from recommender.errors import StoreError
+from recommender.ingest import ingest_files, record_actions, retry_rejected
+from recommender.metrics_list import load_metrics
+from recommender.resources import data_path
 from recommender.store import schema
 from recommender.store.access import (
     Asker,
@@ -21,6 +27,7 @@ from recommender.store.access import (
     receipt_for,
 )
 from recommender.store.engine import connect, migrating, reading, writing
+from recommender.store.queries import run_query
 from recommender.store.upgrade import migration_config, upgrade
 from recommender.store.write import erase_user
 
@@ -129,3 +136,34 @@ def test_an_erased_person_is_not_left_in_the_file(sqlite_url: str) -> None:
         conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
     assert person.encode() not in Path(make_url(sqlite_url).database or "").read_bytes()
+
+
+def test_a_file_leaves_an_entry_a_person_however_many_stretches_it_is_read_in(
+    engine: Engine, tmp_path: Path
+) -> None:
+    many = tmp_path / "events.parquet"  # read in stretches of 65,536 rows
+    rows = [(f"e{n}", f"p{n % 3}", "view") for n in range(70_000)]
+    rows += [("x", "p9", "flies"), ("y", "p1", "jumps")]
+    ids, people, types = map(list, zip(*rows, strict=True))
+    same = {
+        "action_id": ["walk"] * len(rows),
+        "occurred_at": [datetime(2020, 5, 1, tzinfo=UTC)] * len(rows),
+    }
+    pq.write_table(pa.table({"event_id": ids, "user_id": people, "type": types, **same}), many)
+    walk = {"action_id": "walk", "title": "Walk", "domain": "activity"}
+    who = Asker(None, "cli", "ops", "nightly feed")
+    metrics = load_metrics(data_path("metrics.toml"))
+    record_actions(engine, [walk], metrics=metrics, now=NOW, source="test", asker=who)
+    report = ingest_files(engine, "events", [str(many)], metrics=metrics, now=NOW, asker=who)
+    assert report.accepted == 70_000
+
+    def noted() -> list[tuple[str, ...]]:
+        with reading(engine) as connection:
+            query = "SELECT user_id, operation, what, caller, purpose FROM access_log"
+            return sorted(map(tuple, run_query(connection, query)[1]))
+
+    entry = ("update", "events", "ops", "nightly feed")
+    once = [(f"p{n}", *entry) for n in (0, 1, 2, 9)]
+    assert noted() == once
+    retry_rejected(engine, metrics=metrics, now=NOW, asker=who)
+    assert noted() == sorted([*once, ("p1", *entry), ("p9", *entry)])
