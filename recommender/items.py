@@ -1,11 +1,9 @@
-"""Items of answers: scored actions with their reasons, and the log of what was not allowed."""
+"""Items of answers: scored actions with their reasons."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +11,8 @@ import numpy as np
 from recommender.assess import Assessment, Assessor
 from recommender.dataset import BoolArray, FloatArray, IntArray, Records, Users
 from recommender.domain import Action, Audience, Reason, Recommendation, Verdict
-from recommender.guardrails.check import Citation, Grounds
 from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed
-from recommender.store.engine import json_text
 
 VERDICTS = tuple(Verdict)
 
@@ -161,34 +157,6 @@ def _errors(assessor: Assessor, assessment: Assessment, rows: Rows) -> FloatArra
     asked = np.zeros((len(many), many.max()), dtype=np.int64)
     asked[rows.user, column] = rows.action
     return assessor.standard_error(assessment, asked)[rows.user, column]
-
-
-def decided(grounds: Grounds) -> dict[tuple[str, str], int]:
-    """How many actions each rule decided about."""
-    many = Counter(grounds.rules)
-    return {(one.verdict, one.rule_id): many[rule] for rule, one in grounds.cited.items()}
-
-
-def verdict_log(assessor: Assessor, grounds: Grounds) -> str:
-    """JSON of what was not simply allowed to a person; see ``store.write.Logged``."""
-    ends = {
-        rule: _end(cited) if cited.reading else _bare_end(cited)
-        for rule, cited in grounds.cited.items()
-    }
-    heads = assessor.quoted_ids
-    pairs = zip(grounds.actions, grounds.rules, strict=True)
-    entries = [f"[{heads[action]}{ends[rule]}" for action, rule in pairs]
-    return f"[{','.join(entries)}]"
-
-
-def _end(citation: Citation) -> str:
-    """The rest of an entry of the log: a disputing reading only where there is one."""
-    rival = [citation.rival] if citation.rival else []
-    return f",{json_text([*citation[:4], *rival])[1:]}"
-
-
-_bare_end = lru_cache(maxsize=1024)(_end)
-"""Of citations without a reading, which are the same for everybody."""
 
 
 def has_profile(users: Users) -> BoolArray:

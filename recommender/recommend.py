@@ -23,11 +23,9 @@ from recommender.errors import NotFoundError
 from recommender.items import (
     RankedAction,
     Rows,
-    decided,
     is_unknown,
     items_of,
     ranked_actions,
-    verdict_log,
 )
 from recommender.published import LiveRun, Published
 from recommender.selection import Listed, eligible, lists_of
@@ -36,6 +34,7 @@ from recommender.store.access import Asker
 from recommender.store.direct import Direct, direct
 from recommender.store.read import load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
+from recommender.verdict_log import decided, verdict_log
 
 
 @dataclass(frozen=True)
@@ -137,10 +136,8 @@ def _answer(
     )
     alerts = _alerts(store, assessor, assessment, records, ask, now, settings)
     unknown = is_unknown(records).tolist()
-    grounds = [
-        assessor.guard.grounds(assessment.decisions, records, user) for user in range(len(ids))
-    ]
-    logs = [verdict_log(assessor, each) for each in grounds]
+    grounds = assessor.guard.grounds(assessment.decisions, records)
+    logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
     by_rule = [decided(each) for each in grounds]
     return [
         Logged(

@@ -6,7 +6,7 @@ The rules are never learned and never weighed against a score. ``withhold`` beat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,12 +17,12 @@ from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, MetricsList, Verdict
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
+from recommender.guardrails.grounds import NO_RULE, Citation, Ground, grounds_by_rule
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
 from recommender.guardrails.terms import AlwaysSeen, Evaluate, FactValues, nothing_seen
 
 Int16Array = NDArray[np.int16]
 
-NO_RULE = -1
 _ALLOW = VERDICT_CODES[Verdict.ALLOW]
 _WITHHOLD = VERDICT_CODES[Verdict.WITHHOLD]
 
@@ -66,43 +66,6 @@ class Raised(NamedTuple):
 
     rule: Rule
     observation_id: str | None
-
-
-class Citation(NamedTuple):
-    """A rule that decided about some actions of one user.
-
-    Attributes
-    ----------
-    verdict
-        ``caution`` or ``withhold``.
-    reading
-        Id of the reading that made it hold (the first if it needed several), or None.
-    rival
-        Id of a reading that disputes that one, or None.
-    """
-
-    verdict: Verdict
-    rule_id: str
-    version: int
-    reading: str | None
-    rival: str | None = None
-
-
-@dataclass(frozen=True)
-class Grounds:
-    """Why some actions were not simply allowed to one user.
-
-    Attributes
-    ----------
-    actions, rules
-        Aligned indices into the catalogue, ascending, and the rules.
-    cited
-        The rules among them.
-    """
-
-    actions: list[int]
-    rules: list[int]
-    cited: Mapping[int, Citation]
 
 
 class Guard:
@@ -192,19 +155,18 @@ class Guard:
         """A rule in force by its id."""
         return next((rule for rule in self._rules.rules if rule.rule_id == rule_id), None)
 
-    def grounds(self, decisions: Decisions, records: Records, user: int) -> Grounds:
-        """Every action that was not simply allowed to one user, with rules and readings.
+    def grounds(self, decisions: Decisions, records: Records) -> list[list[Ground]]:
+        """Every action that was not simply allowed to each user, with rules and readings.
 
         ``records`` must be those that the decisions were made on.
         """
-        row = decisions.rule[user]
-        actions = np.flatnonzero(row != NO_RULE)
-        rules = row[actions].tolist()
-        cited = {
-            rule: self._bare.get(rule) or self._citation(decisions, records, user, rule)
-            for rule in set(rules)
-        }
-        return Grounds(actions.tolist(), rules, cited)
+
+        bare = self._bare
+
+        def cite(user: int, rule: int) -> Citation:
+            return bare.get(rule) or self._citation(decisions, records, user, rule)
+
+        return grounds_by_rule(decisions.rule, cite)
 
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
         """Indices into ``Records.observations`` of the readings that made a rule hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,12 +36,15 @@ class Direct:
         """Run a statement for what it changes."""
         self._cursor.execute(statement, values)
 
-    def run_together(self, statements: Sequence[str], values: Mapping[str, Any]) -> None:
-        """Run statements of which all is kept or nothing; SQLite only, PostgreSQL needs but one."""
+    def run_together(self, statements: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements, each with the values of its ``?``, of which all is kept or nothing.
+
+        SQLite only, PostgreSQL needs but one.
+        """
         run = self._cursor.execute
         run("SAVEPOINT together")  # BEGIN can't where threads share a connection, in memory
         try:
-            for statement in statements:
+            for statement, values in statements:
                 run(statement, values)
         except BaseException:
             self._cursor.connection.rollback()  # of nothing, where a full disk has undone it

@@ -102,19 +102,23 @@ LEFT JOIN action_versions v ON v.action_id = {action_id} AND v.version = COALESC
     )
 ), 1)"""
 
+# An entry of requests.verdicts is [verdict, rule_id, rule_version, [action_id, ...],
+# observation_id, rival], of answers of older versions [action_id, verdict, rule_id, rule_version,
+# observation_id, rival].
 VERDICTS = """\
 SELECT
     q.request_id,
     q.user_id,
-    {0} AS action_id,
-    {1} AS verdict,
-    {2} AS rule_id,
-    {3} AS rule_version,
+    CAST(a.value AS TEXT) AS action_id,
+    CASE WHEN {grouped} THEN {0} ELSE {1} END AS verdict,
+    CASE WHEN {grouped} THEN {1} ELSE {2} END AS rule_id,
+    CASE WHEN {grouped} THEN {2} ELSE {3} END AS rule_version,
     {4} AS observation_id,
     q.run_id,
     q.generated_at AS decided_at
 FROM requests q
-CROSS JOIN {each}(q.verdicts) i"""
+CROSS JOIN {each}(q.verdicts) i
+CROSS JOIN {decided_about} a"""
 
 WITHHELD = """\
 SELECT
@@ -176,6 +180,10 @@ FROM observations
 ORDER BY user_id, metric, observed_at DESC, value DESC, observation_id COLLATE "C" DESC"""
 
 
+_GROUPED_SQLITE = "json_type(i.value, '$[3]') = 'array'"
+_GROUPED_POSTGRESQL = "jsonb_typeof(i.value -> 3) = 'array'"
+
+
 def both(template: str) -> dict[str, str]:
     """Write a query for each database: name of its dialect -> SQL."""
     sqlite = [f"CAST(json_extract(i.value, '$[{place}]') AS TEXT)" for place in range(5)]
@@ -190,6 +198,9 @@ def both(template: str) -> dict[str, str]:
             shown_title="json_extract(v.content, '$.title')",
             shown_domain="json_extract(v.content, '$.domain')",
             published=_PUBLISHED,
+            grouped=_GROUPED_SQLITE,
+            decided_about=f"json_each(i.value, CASE WHEN {_GROUPED_SQLITE} THEN '$[3]'"
+            " ELSE '$[0]' END)",
         ),
         "postgresql": template.format(
             *postgresql,
@@ -200,5 +211,8 @@ def both(template: str) -> dict[str, str]:
             shown_title="v.content ->> 'title'",
             shown_domain="v.content ->> 'domain'",
             published=_PUBLISHED,
+            grouped=_GROUPED_POSTGRESQL,
+            decided_about=f"jsonb_array_elements_text(CASE WHEN {_GROUPED_POSTGRESQL}"
+            " THEN i.value -> 3 ELSE jsonb_build_array(i.value -> 0) END)",
         ),
     }

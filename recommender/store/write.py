@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, select, update
+from orjson import Fragment
+from sqlalchemy import Connection, delete, make_url, select, update
 
 from recommender.domain import Recommendation, RecommendationList, User
 from recommender.errors import DataError, NotFoundError
@@ -60,8 +61,8 @@ class Logged:
     Attributes
     ----------
     verdicts
-        JSON list of [action_id, verdict, rule_id, rule_version, observation_id] of every
-        action that was not simply allowed.
+        JSON list of what decided about every action that was not simply allowed, as the table
+        describes it.
     asker
         Who asked, and why.
     catalogue_revision
@@ -99,49 +100,46 @@ def log_requests(store: Direct, given: Sequence[Logged]) -> None:
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
     """
-    values: dict[str, Any] = {}
-    for number, each in enumerate(given):
-        values |= {f"{name}{number}": value for name, value in _row(store.dialect, each).items()}
-    request, access = (
-        insertion(store.dialect, len(given)) for insertion in (_request_insert, _access_insert)
-    )
+    rows = [_row(each) for each in given]
     if store.dialect == SQLITE:
-        store.run_together([access, request], values)
+        store.run_together([_into_sqlite(table, rows) for table in (_ACCESS, _REQUESTS)])
     else:
-        store.run(request, values)  # holds the other
+        # All rows as one value: the statement is the same however many there are.
+        store.run(_postgresql_insert(), {"rows": json_text(rows)})
 
 
-def _row(dialect: str, given: Logged) -> dict[str, Any]:
-    """Values of both rows."""
+def _row(given: Logged) -> dict[str, Any]:
+    """Values of both rows by name; JSON as it is, or written already."""
     answer, asked, asker = given.answer, given.asked, given.asker
-    generated_at = instant_value(dialect, answer.generated_at)
     return {
         "request_id": answer.request_id,
         "user_id": answer.user_id,
         "run_id": answer.run_id,
-        "generated_at": generated_at,
-        "as_of": instant_value(dialect, asked.as_of) if asked.as_of else generated_at,
+        "generated_at": instant_value(POSTGRESQL, answer.generated_at),
+        "as_of": instant_value(POSTGRESQL, asked.as_of or answer.generated_at),
         "channel": asked.channel,
-        "key_id": asker.key_id,
-        "caller": asker.caller,
-        "purpose": asker.purpose,
         "objective": asked.objective,
         "audience": asked.audience,
         "domain": asked.domain,
         "item_limit": asked.limit,
         "cold_start": answer.cold_start,
         "withheld": answer.withheld,
-        "items": json_text([_item(item) for item in answer.items]),
-        "verdicts": given.verdicts,
-        "alerts": json_text([[alert.rule_id, alert.severity] for alert in answer.alerts]),
+        "items": [_item(item) for item in answer.items],
+        "verdicts": Fragment(given.verdicts),
+        "alerts": [(alert.rule_id, alert.severity) for alert in answer.alerts],
         "rules": given.rules,
         "catalogue_revision": given.catalogue_revision,
+        "operation": "read",
+        "what": "recommendations",
+        "key_id": asker.key_id,
+        "caller": asker.caller,
+        "purpose": asker.purpose,
     }
 
 
-def _item(item: Recommendation) -> list[Any]:
-    # In the order that the views read: store/views.py.
-    return [
+def _item(item: Recommendation) -> tuple[Any, ...]:
+    # In the order that the views read: store/view_queries.py.
+    return (
         item.rank,
         item.action.action_id,
         item.score,
@@ -152,41 +150,59 @@ def _item(item: Recommendation) -> list[Any]:
         item.rule_id,
         item.propensity,
         item.standard_error,
-    ]
+    )
+
+
+_REQUESTS = ("requests", {column.name: column.name for column in schema.requests.columns})
+_ACCESS = (
+    "access_log",
+    {"at": "generated_at"}
+    | {
+        name: name
+        for name in ("operation", "what", "user_id", "channel", "key_id", "caller", "purpose")
+    },
+)
+"""A table, and its columns with the names of their values in ``_row``."""
+
+
+def _into_sqlite(
+    table: tuple[str, Mapping[str, str]], rows: Sequence[Mapping[str, Any]]
+) -> tuple[str, list[Any]]:
+    """One statement for all rows, since each row that SQLite is given alone costs a step."""
+    name, columns = table
+    values = [_sqlite_value(row[column]) for row in rows for column in columns.values()]
+    return _sqlite_insert(name, tuple(columns), len(rows)), values
+
+
+def _sqlite_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_value(SQLITE, value)
+    return json_text(value) if isinstance(value, list | Fragment) else value
 
 
 @lru_cache
-def _request_insert(dialect: str, count: int) -> str:
-    # The JSON is written here already: a typed insert would go over it once more.
-    def place(column: str, number: int) -> str:
-        written = dialect == POSTGRESQL and column in ("items", "verdicts", "alerts")
-        value = placeholder(dialect, f"{column}{number}")
-        return f"CAST({value} AS jsonb)" if written else value
-
-    names = schema.requests.columns.keys()
-    rows = (", ".join(place(name, number) for name in names) for number in range(count))
-    values = ", ".join(f"({row})" for row in rows)
-    statement = f"INSERT INTO requests ({', '.join(names)}) VALUES {values}"
-    if dialect == POSTGRESQL:
-        # All rows in one statement and one round trip; SQLite does not wait for the disk anyway
-        # (synchronous = NORMAL), here it saves a round trip to say so.
-        statement = f"WITH seen AS ({_access_insert(dialect, count)}) {statement}"
-        statement += " RETURNING set_config('synchronous_commit', 'off', true)"
-    return statement
+def _sqlite_insert(table: str, columns: tuple[str, ...], count: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"
 
 
 @lru_cache
-def _access_insert(dialect: str, count: int) -> str:
-    def row(number: int) -> str:
-        at, user, channel, key, caller, purpose = (
-            placeholder(dialect, f"{name}{number}")
-            for name in ("generated_at", "user_id", "channel", "key_id", "caller", "purpose")
-        )
-        return f"({at}, 'read', 'recommendations', {user}, {channel}, {key}, {caller}, {purpose})"
-
+def _postgresql_insert() -> str:
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
+    types = {column.name: column.type.compile(dialect) for column in schema.requests.columns}
+    types |= dict.fromkeys(_ACCESS[1].values(), "text") | types
+    given = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    access, request = (
+        f"INSERT INTO {table} ({', '.join(columns)})"
+        f" SELECT {', '.join(columns.values())} FROM given"
+        for table, columns in (_ACCESS, _REQUESTS)
+    )
+    # One statement and one round trip; SQLite does not wait for the disk anyway
+    # (synchronous = NORMAL), here it saves a round trip to say so.
+    rows = f"jsonb_to_recordset(CAST({placeholder(POSTGRESQL, 'rows')} AS jsonb))"
     return (
-        "INSERT INTO access_log (at, operation, what, user_id, channel, key_id, caller, purpose)"
-        f" VALUES {', '.join(map(row, range(count)))}"
+        f"WITH given AS MATERIALIZED (SELECT * FROM {rows} AS row ({given})), seen AS ({access})"
+        f" {request} RETURNING set_config('synchronous_commit', 'off', true)"
     )
 
 

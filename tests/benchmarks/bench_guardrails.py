@@ -69,7 +69,7 @@ def main() -> None:
     decided = guard.decide(one, NOW)
     print(f"{len(shipped_rules())} rules, {ACTIONS} actions, {READINGS} readings a person")
     print(f"decide, one person:      {seconds(lambda: guard.decide(one, NOW), 200) * 1e3:.3f} ms")
-    log = seconds(lambda: guard.grounds(decided, one, 0), 200)
+    log = seconds(lambda: guard.grounds(decided, one), 200)
     print(f"verdict log, one person: {log * 1e3:.3f} ms")
     start = perf_counter()
     guard.decide(many, NOW)

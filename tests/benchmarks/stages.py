@@ -25,6 +25,7 @@ _STAGES = {
     "eligible": "what may be shown",
     "chosen": "which, in which order",
     "items_of": "items and reasons",
+    "grounds": "what decided about what",
     "verdict_log": "verdict log",
     "_alerts": "alerts",
     "log_requests": "log of requests",

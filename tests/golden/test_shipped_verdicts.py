@@ -69,10 +69,11 @@ def _verdicts(who: Person) -> dict[str, object]:
     records = records_of(who)
     decisions = guard.decide(records, NOW)
     found: dict[str, dict[str, list[str]]] = {"withhold": {}, "caution": {}}
-    grounds = guard.grounds(decisions, records, 0)
-    for action, rule in zip(grounds.actions, grounds.rules, strict=True):
+    (grounds,) = guard.grounds(decisions, records)
+    pairs = [(action, cited) for cited, actions in grounds for action in actions]
+    for action, cited in sorted(pairs):
         kind = list(Verdict)[decisions.verdict[0, action]].value
-        found[kind].setdefault(grounds.cited[rule][1], []).append(catalogue.ids[action])
+        found[kind].setdefault(cited.rule_id, []).append(catalogue.ids[action])
     alerts = [alert.rule_id for alert in guard.alerts(decisions, 0, Audience.USER)]
     return {"alerts": alerts, **found}
 

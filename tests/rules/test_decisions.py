@@ -205,10 +205,10 @@ def test_log_of_one_of_many_is_that_of_one_alone() -> None:
 
 
 def _logged(guard: Guard, decisions: Decisions, records: Records, user: int) -> dict[str, Citation]:
-    grounds = guard.grounds(decisions, records, user)
     return {
-        one_action_a_tag().ids[action]: grounds.cited[rule]
-        for action, rule in zip(grounds.actions, grounds.rules, strict=True)
+        one_action_a_tag().ids[action]: cited
+        for cited, actions in guard.grounds(decisions, records)[user]
+        for action in actions
     }
 
 

@@ -114,11 +114,11 @@ def test_an_empty_eligible_asks_nothing() -> None:
 def test_the_verdict_is_cited_with_a_version_and_without_a_reading() -> None:
     guard = guard_of(action("a", Eligibility(min_age=90)))
     records = records_of(person(**WELL))
-    grounds = guard.grounds(guard.decide(records, NOW), records, 0)
-    assert [tuple(one) for one in grounds.cited.values()] == [
-        ("withhold", "eligibility", 1, None, None)
+    (grounds,) = guard.grounds(guard.decide(records, NOW), records)
+    assert [(tuple(cited), actions) for cited, actions in grounds] == [
+        (("withhold", "eligibility", 1, None, None), [0])
     ]
-    assert guard.rule(grounds.rules[0]) is not None
+    assert guard.rule_named(grounds[0][0].rule_id) is not None
 
 
 CONDITIONS = ("asthma", "copd", "epilepsy")

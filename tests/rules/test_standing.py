@@ -70,9 +70,9 @@ def test_the_safer_of_two_devices_decides_and_both_are_named() -> None:
     who = series("systolic_bp", (185, 6), (118, 1), rest=rest)
     records = records_of(who)
     decisions = GUARD.decide(records, NOW)
-    grounds = GUARD.grounds(decisions, records, 0)
+    (grounds,) = GUARD.grounds(decisions, records)
     place = one_action_a_tag().index["do-vigorous_exercise"]
-    cited = grounds.cited[grounds.rules[grounds.actions.index(place)]]
+    (cited,) = (cited for cited, actions in grounds if place in actions)
     values = records.observations.value
     ids = records.observations.ids
     assert ids is not None

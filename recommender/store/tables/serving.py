@@ -35,8 +35,9 @@ requests = Table(
         "verdicts",
         Json,
         nullable=False,
-        comment="JSON list of [action_id, verdict, rule_id, rule_version, observation_id, and a "
-        "reading that disputes it where one does]; allowed ones left out.",
+        comment="JSON list of [verdict, rule_id, rule_version, list of action_id, observation_id "
+        "if any, and a reading that disputes it where one does]; in answers of older versions of "
+        "[action_id, verdict, rule_id, rule_version, observation_id, and so on].",
     ),
     Column("alerts", Json, nullable=False, comment="JSON list of [rule_id, severity]."),
     Column(

@@ -1,0 +1,135 @@
+"""Verdicts kept rule by rule: what older versions wrote stays readable, so does the way back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from alembic import command
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, inspect, text
+from store_rows import NOW
+from test_store_write import Ask, answer
+
+from recommender.domain import Verdict
+from recommender.guardrails.grounds import Citation, Ground, grounds_by_rule
+from recommender.store.access import Asker
+from recommender.store.column_types import UtcInstant
+from recommender.store.direct import direct
+from recommender.store.engine import migrating, reading, writing
+from recommender.store.upgrade import migration_config, upgrade
+from recommender.store.write import log_request
+from recommender.verdict_log import decided, verdict_log
+
+IDS = ('"a"', '"b"', '"c \\"d\\""', '"é"')
+GROUNDS: list[Ground] = [
+    (Citation(Verdict.CAUTION, "knee", 2, None), [0, 2]),
+    (Citation(Verdict.WITHHOLD, "bp", 1, "o1", "o2"), [1]),
+    (Citation(Verdict.WITHHOLD, 'q"r', 1, "o3"), [3]),
+]
+SEEN = [
+    ("a", "caution", "knee", "2", None),
+    ("b", "withhold", "bp", "1", "o1"),
+    ('c "d"', "caution", "knee", "2", None),
+    ("é", "withhold", 'q"r', "1", "o3"),
+]
+OLD = [
+    ["a", "caution", "knee", 2, None],
+    ["b", "withhold", "bp", 1, "o1", "o2"],
+    ['c "d"', "caution", "knee", 2, None],
+    ["é", "withhold", 'q"r', 1, "o3"],
+]
+
+
+def _go(engine: Engine, revision: str, down: bool = False) -> None:
+    config = migration_config()
+    with migrating(engine) as conn:
+        config.attributes["connection"] = conn
+        (command.downgrade if down else command.upgrade)(config, revision)
+
+
+def _seen(engine: Engine, request_id: str) -> list[tuple[Any, ...]]:
+    with reading(engine) as conn:
+        rows = conn.execute(
+            text(
+                "SELECT action_id, verdict, rule_id, rule_version, observation_id"
+                f" FROM verdicts WHERE request_id = '{request_id}'"
+            )
+        )
+        return sorted(tuple(row) for row in rows)
+
+
+def _kept(engine: Engine, request_id: str) -> list[Any]:
+    with reading(engine) as conn:
+        query = f"SELECT verdicts FROM requests WHERE request_id = '{request_id}'"
+        found = conn.execute(text(query)).scalar_one()
+    return list(json.loads(found) if isinstance(found, str) else found)
+
+
+def _definition(engine: Engine) -> str | None:
+    with reading(engine) as conn:
+        return inspect(conn).get_view_definition("verdicts")
+
+
+def test_both_forms_are_read_and_the_way_back_keeps_them(empty_engine: Engine) -> None:
+    _go(empty_engine, "0014")
+    stood = _definition(empty_engine)
+    at = UtcInstant().process_bind_param(NOW, empty_engine.dialect)
+    with writing(empty_engine) as conn:
+        conn.execute(
+            text(
+                "INSERT INTO requests (request_id, user_id, run_id, generated_at, as_of, channel,"
+                " objective, audience, item_limit, cold_start, withheld, items, verdicts, alerts)"
+                " VALUES ('old', 'ann', 'r1', :at, :at, 'http', 'benefit', 'user', 10, false, 2,"
+                " '[]', :verdicts, '[]')"
+            ),
+            {"at": at, "verdicts": json.dumps(OLD)},
+        )
+    upgrade(empty_engine)
+    with direct(empty_engine) as store:
+        asker = Asker(None, "http")
+        log_request(store, answer("new", "ann"), Ask(), verdict_log(IDS, GROUNDS), asker)
+        log_request(store, answer("none", "ann"), Ask(), verdict_log(IDS, []), asker)
+    assert _seen(empty_engine, "old") == _seen(empty_engine, "new") == SEEN
+    assert len(_kept(empty_engine, "new")) == 3
+    _go(empty_engine, "0014", down=True)
+    assert _definition(empty_engine) == stood
+    assert _seen(empty_engine, "old") == _seen(empty_engine, "new") == SEEN
+    assert sorted(_kept(empty_engine, "new")) == _kept(empty_engine, "old") == OLD
+    assert _kept(empty_engine, "none") == []
+
+
+def test_what_is_counted_is_what_is_kept() -> None:
+    assert decided(GROUNDS) == {
+        ("caution", "knee"): 2,
+        ("withhold", "bp"): 1,
+        ("withhold", 'q"r'): 1,
+    }
+    assert json.loads(verdict_log(IDS, GROUNDS)) == [
+        ["caution", "knee", 2, ["a", 'c "d"']],
+        ["withhold", "bp", 1, ["b"], "o1", "o2"],
+        ["withhold", 'q"r', 1, ["é"], "o3"],
+    ]
+
+
+@given(
+    st.integers(0, 4).flatmap(
+        lambda actions: st.lists(
+            st.lists(st.integers(-1, 3), min_size=actions, max_size=actions), max_size=4
+        ).map(lambda rows: np.array(rows, np.int16).reshape(len(rows), actions))
+    )
+)
+def test_grouping_is_what_a_loop_would_find(rule: np.ndarray) -> None:
+    def cite(user: int, place: int) -> Citation:
+        return Citation(Verdict.CAUTION, f"{user}/{place}", 1, None)
+
+    expected = [
+        [
+            (cite(user, place), [at for at, each in enumerate(row) if each == place])
+            for place in sorted(set(row) - {-1})
+        ]
+        for user, row in enumerate(rule.tolist())
+    ]
+    assert grounds_by_rule(rule, cite) == expected
