@@ -114,7 +114,7 @@ class Assessor:
         needs = self.benefits.needs(readings)
         return Assessment(
             parts=parts,
-            p_complete=1.0 / (1.0 + np.exp(-log_odds(parts))),
+            p_complete=_chance(log_odds(parts)),
             benefit=self.benefits.benefit(needs),
             readings=readings,
             needs=needs,
@@ -146,3 +146,11 @@ class Assessor:
         """
         assert assessment.view is not None  # few enough people were assessed
         return self.model.standard_error(assessment.view, actions, user)
+
+
+def _chance(odds: FloatArray) -> FloatArray:
+    """Probabilities of log-odds, written over them."""
+    np.negative(odds, out=odds)
+    np.exp(odds, out=odds)
+    odds += 1.0
+    return np.divide(1.0, odds, out=odds)

@@ -8,6 +8,8 @@ did nothing has no behaviour part.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,7 +59,8 @@ def names(level: str) -> tuple[str, ...]:
 
 
 def _columns(counted: tuple[str, ...]) -> IntArray:
-    windows, kinds = list(_WINDOWS), len(_KINDS)
+    """Rows of ``_table`` that a level's counts stand in, and its completion rate."""
+    windows = list(_WINDOWS)
     pairs = [
         (windows.index(window), _KINDS.index(kind))
         for window, kind in (
@@ -65,19 +68,22 @@ def _columns(counted: tuple[str, ...]) -> IntArray:
             for name in counted
         )
     ]
-    return np.array([window * kinds + kind for window, kind in pairs], np.int64)
+    places = [kind * len(windows) + window for window, kind in pairs]
+    return np.array([*places, len(windows) * len(_KINDS)], np.int64)
 
 
-_COLUMNS = {"action": _columns(_ACTION), "domain": _columns(_DOMAIN), "user": _columns(_USER)}
-_ALL_IMPRESSIONS = _columns(("all_impressions",))[0]
-_ALL_COMPLETIONS = _columns(("all_completions",))[0]
-_WINDOW_MS = np.array([days * SECONDS_PER_DAY * 1000 for days in _WINDOWS.values()], np.int64)
+LEVELS = ("action", "domain", "user")
+_COLUMNS = [_columns(counted) for counted in (_ACTION, _DOMAIN, _USER)]
+_STRENGTHS = np.array([RATE_NAMES[level] for level in LEVELS])
+_ALL_IMPRESSIONS, _ALL_COMPLETIONS = _columns(("all_impressions", "all_completions"))[:2]
+_RATINGS = _KINDS.index("ratings") * len(_WINDOWS)
+_WINDOW_MS = np.array([[days * SECONDS_PER_DAY * 1000] for days in _WINDOWS.values()], np.int64)
 _SPAN_MS = int((MEMORY_DAYS + 1) * SECONDS_PER_DAY * 1000)
-_KIND_OF = np.zeros((len(EVENT_CODES), len(_KINDS)))
+_KIND_OF = np.zeros((len(_KINDS), len(EVENT_CODES)))
 for _name, _place in (
     ("impression", 0), ("complete", 1), ("view", 2), ("accept", 2), ("dismiss", 3), ("snooze", 3),
 ):  # fmt: skip
-    _KIND_OF[EVENT_CODES[_name], _place] = 1.0
+    _KIND_OF[_place, EVENT_CODES[_name]] = 1.0
 _RATE = EVENT_CODES["rate"]
 _AT_ONCE = 8192
 
@@ -93,7 +99,7 @@ class History:
     keys
         Ascending: group times the span plus milliseconds since the memory began.
     totals
-        Running sums of each kind, of shape [n_keys + 1, n_kinds].
+        Running sums of each kind, of shape [n_kinds, n_keys + 1].
     began
         Where the memory begins, seconds since 1970.
     domain
@@ -124,7 +130,7 @@ class History:
 def history(events: Events, domain: Int32Array, n_domains: int, as_of: float) -> History:
     """Key the events up to ``as_of`` by the groups they belong to."""
     began = as_of - MEMORY_DAYS * SECONDS_PER_DAY
-    empty = History(np.zeros(0, np.int64), np.zeros((1, len(_KINDS))), began, domain, n_domains)
+    empty = History(np.zeros(0, np.int64), np.zeros((len(_KINDS), 1)), began, domain, n_domains)
     user, action = events.user.astype(np.int64), events.action.astype(np.int64)
     group = np.concatenate(
         [
@@ -136,13 +142,13 @@ def history(events: Events, domain: Int32Array, n_domains: int, as_of: float) ->
     since = empty.clock(events.at)
     keys = group * _SPAN_MS + np.concatenate([since, since, since])
     order = keys.argsort(kind="stable")
-    kinds = _KIND_OF[events.kind]
+    kinds = _KIND_OF.take(events.kind, axis=1)
     rated = events.kind == _RATE
     if rated.any():
-        kinds[rated, 4] = np.nan_to_num(events.value[rated] - 3.0)
-    totals = np.zeros((len(keys) + 1, len(_KINDS)))
-    np.cumsum(kinds[order % max(len(events), 1)], axis=0, out=totals[1:])
-    return History(keys[order], totals, began, domain, n_domains)
+        kinds[-1, rated] = np.nan_to_num(events.value[rated] - 3.0)
+    totals = np.zeros((len(_KINDS), len(keys) + 1))
+    kinds.take(order % max(len(events), 1), axis=1).cumsum(axis=1, out=totals[:, 1:])
+    return History(keys.take(order), totals, began, domain, n_domains)
 
 
 def counts(past: History, group: IntArray, before_ms: IntArray) -> FloatArray:
@@ -150,33 +156,61 @@ def counts(past: History, group: IntArray, before_ms: IntArray) -> FloatArray:
 
     Returns
     -------
-    array of shape [n_queries, n_windows * n_kinds]
+    array of shape [n_kinds * n_windows, n_queries]
     """
-    out = np.empty((len(group), len(_WINDOWS), len(_KINDS)))
+    out = np.empty((len(_KINDS), len(_WINDOWS), len(group)))
     # few at a time: the sums looked up stay in the processor's cache
     for begin in range(0, len(group), _AT_ONCE):
         part = slice(begin, begin + _AT_ONCE)
         start, before = group[part] * _SPAN_MS, before_ms[part]
-        edges = np.empty((len(start), 1 + len(_WINDOW_MS)), np.int64)
-        edges[:, 0] = start + before
-        edges[:, 1:] = start[:, None] + np.maximum(before[:, None] - _WINDOW_MS, 0)
-        running = past.totals.take(past.keys.searchsorted(edges), axis=0)  # as [], but quicker
-        np.subtract(running[:, :1], running[:, 1:], out=out[part])
-    return out.reshape(len(group), -1)
+        edges = np.empty((1 + len(_WINDOWS), len(start)), np.int64)
+        edges[0] = before
+        np.subtract(before, _WINDOW_MS, out=edges[1:])
+        np.maximum(edges, 0, out=edges)
+        edges += start
+        running = past.totals.take(past.keys.searchsorted(edges), axis=1)  # as [], but quicker
+        np.subtract(running[:, :1], running[:, 1:], out=out[:, :, part])
+    return out.reshape(-1, len(group))
 
 
-def features(level: str, counted: FloatArray, rate: float) -> FloatArray:
-    """Turn counts into a level's features, of shape [n_queries, len(names(level))].
+def features(
+    past: History, group: IntArray, before_ms: IntArray, sizes: Sequence[int], rate: float
+) -> list[FloatArray]:
+    """Features of groups, counted strictly before each instant.
 
     Counts become ``log(1 + n)`` (ratings keep their sign); the completion rate is the log of
     the shrunk rate over the overall one, 0 where nothing was shown.
+
+    Parameters
+    ----------
+    sizes
+        How many of the groups, one after the other, are of each level, and of each again: all
+        are counted in one go, because a live answer pays for each call and not for its size.
+
+    Returns
+    -------
+    list of arrays of shape [n, len(names(level))]
+        One for each of ``sizes``. Each column lies in memory by itself.
     """
-    chosen = counted[:, _COLUMNS[level]]
-    out = np.empty((len(counted), chosen.shape[1] + 1))
-    np.copysign(np.log1p(np.abs(chosen)), chosen, out=out[:, :-1])
-    strength = RATE_NAMES[level]
-    completed, shown = counted[:, _ALL_COMPLETIONS], counted[:, _ALL_IMPRESSIONS]
-    out[:, -1] = np.log((completed / rate + strength) / (np.maximum(shown, completed) + strength))
+    of_size = np.arange(len(sizes)) % len(LEVELS)
+    strength = _STRENGTHS[of_size].repeat(sizes)
+    table = _table(counts(past, group, before_ms), strength, rate)
+    ends = list(itertools.accumulate(sizes, initial=0))
+    return [
+        table[:, begin:end].take(_COLUMNS[place], axis=0).T
+        for place, (begin, end) in zip(of_size.tolist(), itertools.pairwise(ends), strict=True)
+    ]
+
+
+def _table(counted: FloatArray, strength: FloatArray, rate: float) -> FloatArray:
+    """Counts as features, and the completion rate last, shape [n_counts + 1, n_queries]."""
+    out = np.empty((len(counted) + 1, counted.shape[1]))
+    np.log1p(counted[:_RATINGS], out=out[:_RATINGS])
+    ratings = counted[_RATINGS:]
+    np.copysign(np.log1p(np.abs(ratings)), ratings, out=out[_RATINGS:-1])
+    completed, shown = counted[_ALL_COMPLETIONS], counted[_ALL_IMPRESSIONS]
+    ratio = (completed / rate + strength) / (np.maximum(shown, completed) + strength)
+    np.log(ratio, out=out[-1])
     return out
 
 
@@ -184,8 +218,8 @@ def row_features(
     past: History, user: IntArray, action: AnyIntArray, at_ms: IntArray, rate: float
 ) -> FloatArray:
     """All three levels for rows of (user, action, instant), levels side by side."""
-    counted = counts(past, row_groups(past, user, action), np.concatenate([at_ms, at_ms, at_ms]))
-    return side_by_side(counted, rate)
+    group, before = row_groups(past, user, action), np.concatenate([at_ms, at_ms, at_ms])
+    return np.concatenate(features(past, group, before, [len(user)] * 3, rate), axis=1)
 
 
 def row_groups(past: History, user: IntArray, action: AnyIntArray) -> IntArray:
@@ -197,13 +231,3 @@ def row_groups(past: History, user: IntArray, action: AnyIntArray) -> IntArray:
             past.groups("user", user),
         ]
     )
-
-
-def side_by_side(counted: FloatArray, rate: float) -> FloatArray:
-    """Features of rows from the counts of ``row_groups``, levels side by side."""
-    n = len(counted) // 3
-    by_level = [
-        features(level, counted[i * n : (i + 1) * n], rate)
-        for i, level in enumerate(("action", "domain", "user"))
-    ]
-    return np.concatenate(by_level, axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class Packing:
 
     Attributes
     ----------
-    row, column
-        Of each packed entry.
+    row, column, entry
+        Of each packed entry: its row, its column, and its place in the full matrix, row by row.
     place
         Packed place of each entry of the full matrix, row by row.
     times
@@ -39,6 +39,7 @@ class Packing:
 
     row: IntArray
     column: IntArray
+    entry: IntArray
     place: IntArray
     times: FloatArray
 
@@ -49,18 +50,20 @@ class Packing:
         row, column = np.triu_indices(n)
         place = np.zeros((n, n), np.int64)
         place[row, column] = place[column, row] = np.arange(len(row))
-        return cls(row, column, place.ravel(), np.where(row == column, 1.0, 2.0))
+        times = np.where(row == column, 1.0, 2.0)
+        return cls(row, column, row * n + column, place.ravel(), times)
 
     def moments(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
         """Packed second moments, shape [n_matrices, n_packed]."""
-        moment = mean[:, self.row] * mean[:, self.column]
-        moment += covariance[:, self.row, self.column]
+        # as [], but quicker
+        moment = mean.take(self.row, axis=1) * mean.take(self.column, axis=1)
+        moment += covariance.reshape(len(mean), -1).take(self.entry, axis=1)
         return moment
 
     def full(self, packed: FloatArray) -> FloatArray:
         """Full matrices, shape [n_matrices, n, n]."""
         n = round(len(self.place) ** 0.5)
-        return packed[:, self.place].reshape(-1, n, n)
+        return packed.take(self.place, axis=1).reshape(-1, n, n)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,17 @@ class ActionFactors:
     mean: FloatArray
     second: FloatArray
     precision: FloatArray
+
+    @cached_property
+    def prior(self) -> FloatArray:
+        """Prior precision of a user's factors as a matrix."""
+        return np.diag(self.precision)
+
+    @cached_property
+    def at_first(self) -> FloatArray:
+        """Second moment of a user's factors before any row, packed."""
+        packing = Packing.of(len(self.precision))
+        return np.where(packing.row == packing.column, 1.0 / self.precision[packing.row], 0.0)
 
     @classmethod
     def of(cls, mean: FloatArray, covariance: FloatArray, precision: FloatArray) -> ActionFactors:
@@ -175,24 +189,26 @@ def _fold_in(
     rows: Outcomes, factors: ActionFactors
 ) -> tuple[AnyIntArray, FloatArray, FloatArray, FloatArray]:
     """Users who have rows, their means and covariances, and the rows' pulls."""
-    n = len(factors.precision)
     starts = np.flatnonzero(np.concatenate([[True], rows.user[1:] != rows.user[:-1]]))
     people = rows.user[starts]
     sizes = np.concatenate([starts[1:], [len(rows.user)]]) - starts
     person = np.arange(len(starts)).repeat(sizes)
     v, second = (of.take(rows.action, axis=0) for of in (factors.mean, factors.second))
-    m = np.zeros((len(people), n))
-    s = np.zeros((len(people), n, n)) + np.diag(1.0 / factors.precision)
     kappa = rows.weight * (rows.completed - 0.5)
-    prior, packing = np.diag(factors.precision), Packing.of(n)
-    for _ in range(ITERATIONS):
+    packing = Packing.of(len(factors.precision))
+
+    def step(c2: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        omega = rows.weight * curvature(np.sqrt(np.maximum(c2, 0.0)))
+        pull = kappa - omega * rows.offset
+        hessian = packing.full(np.add.reduceat(omega[:, None] * second, starts)) + factors.prior
+        s = np.linalg.inv(hessian).astype(np.float64, copy=False)
+        return (s @ np.add.reduceat(pull[:, None] * v, starts)[:, :, None])[:, :, 0], s, pull
+
+    # before the first step everybody's factors are the prior's
+    m, s, pull = step(rows.offset**2 + second @ factors.at_first)
+    for _ in range(ITERATIONS - 1):
         moment = packing.moments(m, s) * packing.times
         taste = np.einsum("ij,ij->i", m.take(person, axis=0), v)
         square = np.einsum("ij,ij->i", moment.take(person, axis=0), second)
-        c2 = rows.offset * (rows.offset + 2 * taste) + square
-        omega = rows.weight * curvature(np.sqrt(np.maximum(c2, 0.0)))
-        pull = kappa - omega * rows.offset
-        hessian = packing.full(np.add.reduceat(omega[:, None] * second, starts)) + prior
-        s = np.linalg.inv(hessian).astype(np.float64, copy=False)
-        m = (s @ np.add.reduceat(pull[:, None] * v, starts)[:, :, None])[:, :, 0]
+        m, s, pull = step(rows.offset * (rows.offset + 2 * taste) + square)
     return people, m, s, pull

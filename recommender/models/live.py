@@ -20,9 +20,6 @@ from recommender.outcomes import Impressions, outcomes_of, with_pending_weights
 
 BASE, PROFILE, BIOMETRICS, BEHAVIOUR, FACTOR = range(len(PARTS))
 
-_N_ACTION = len(behaviour.names("action"))
-_N_DOMAIN = len(behaviour.names("domain"))
-
 
 @dataclass(frozen=True)
 class View:
@@ -144,7 +141,7 @@ def candidate_parts(model: Parameters, view: View) -> FloatArray:
     np.matmul(view.vectors[:, :split], weights[:, 1 : 1 + split].T, out=out[PROFILE])
     np.matmul(view.vectors[:, split:], weights[:, 1 + split : 1 + n].T, out=out[BIOMETRICS])
     _add_deeds(model, view, out[BEHAVIOUR])
-    np.matmul(view.factors.mean, model.trust.factor * model.factors.mean.T, out=out[FACTOR])
+    np.matmul(view.factors.mean, model.tastes, out=out[FACTOR])
     parts = np.moveaxis(out, 0, -1)
     beyond = np.abs(log_odds(parts)).max(initial=0.0) > MOST_LOG_ODDS
     return bounded(parts) if beyond else parts
@@ -152,24 +149,12 @@ def candidate_parts(model: Parameters, view: View) -> FloatArray:
 
 def _add_deeds(model: Parameters, view: View, out: FloatArray) -> None:
     """Fill in the behaviour part, shape [n_users, n_actions]."""
-    action, domain, user = _levels(model.coefficients[:, 1 + model.n_features :])
+    action, domain, user = model.by_level
     np.matmul(view.by_user, user.T, out=out)
-    n_users, n_domains, n = view.by_domain.shape
-    if n_users == 1:
-        out += np.einsum("aj,aj->a", view.by_domain[0, model.domain], domain)
-    else:  # one product of everything, with zeros for the other domains' actions
-        own = np.zeros((len(domain), n_domains, n))
-        own[np.arange(len(domain)), model.domain] = domain
-        out += view.by_domain.reshape(n_users, -1) @ own.reshape(len(domain), -1).T
+    out += view.by_domain.reshape(len(out), -1) @ domain.T
     out[view.touched_user, view.touched_action] += np.einsum(
-        "ij,ij->i", view.by_action, action[view.touched_action]
+        "ij,ij->i", view.by_action, action.take(view.touched_action, axis=0)
     )
-
-
-def _levels(weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Coefficients of behaviour with the action, with its domain, and overall."""
-    end = _N_ACTION + _N_DOMAIN
-    return weights[:, :_N_ACTION], weights[:, _N_ACTION:end], weights[:, end:]
 
 
 def _touched(events: Events, n_actions: int) -> tuple[IntArray, IntArray]:
@@ -206,11 +191,9 @@ def _behaviour(
     # One millisecond on, so that what happened at this very instant counts as past.
     before = np.full(len(group), past.clock(np.array([as_of]))[0] + 1)
     before[: 3 * n].reshape(3, n)[:] = past.clock(rows.at)
-    ends = 3 * n + np.cumsum([0, len(touched[0]), n_users * model.n_domains])
-    then, by_action, by_domain, by_user = np.split(behaviour.counts(past, group, before), ends)
-    return (
-        behaviour.side_by_side(then, model.rate),
-        behaviour.features("action", by_action, model.rate),
-        behaviour.features("domain", by_domain, model.rate).reshape(n_users, len(places), -1),
-        behaviour.features("user", by_user, model.rate),
+    sizes = (n, n, n, len(touched[0]), n_users * model.n_domains, n_users)
+    *then, by_action, by_domain, by_user = behaviour.features(
+        past, group, before, sizes, model.rate
     )
+    by_domain = by_domain.reshape(n_users, model.n_domains, -1)
+    return np.concatenate(then, axis=1), by_action, by_domain, by_user

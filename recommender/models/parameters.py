@@ -87,6 +87,25 @@ class Parameters:
         """Ages, in days, of the snapshots that past rows see; see ``snapshot_days``."""
         return snapshot_days(self.idle_days)
 
+    @cached_property
+    def by_level(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Coefficients of behaviour: with the action, with its domain, and overall.
+
+        Those with the domain stand in its place, with zeros for other domains, shape
+        [n_actions, n_domains * n]: one product then serves all domains.
+        """
+        sizes = [len(behaviour.names(level)) for level in behaviour.LEVELS]
+        weights = self.coefficients[:, 1 + self.n_features :]
+        action, domain, user = np.split(weights, np.cumsum(sizes)[:-1], axis=1)
+        own = np.zeros((len(domain), self.n_domains, domain.shape[1]))
+        own[np.arange(len(domain)), self.domain] = domain
+        return np.ascontiguousarray(action), own.reshape(len(domain), -1), user
+
+    @cached_property
+    def tastes(self) -> FloatArray:
+        """Mean factors of actions as far as they are trusted, shape [n_factors, n_actions]."""
+        return np.asarray(self.trust.factor * self.factors.mean.T)
+
     @property
     def positives_only(self) -> bool:
         """Whether completions came without impressions, so that most refusals are unknown."""
