@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from threadpoolctl import threadpool_limits
 
 from recommender import __version__
-from recommender.domain import Catalogue, RecommendationList
+from recommender.documents import answer_document
+from recommender.domain import Catalogue
 from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
@@ -32,6 +33,7 @@ from .docs import problems, with_problem_schema
 from .door import KEYLESS
 from .present import Present
 from .rate import RateLimit
+from .rendering import as_json
 from .routes import actions, alerts, recommendations, records, runs, status, users
 from .surround import surround
 from .telemetry import Telemetry
@@ -129,10 +131,10 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
 
 def _answers(
     published: Published, telemetry: Telemetry, settings: Settings, questions: Sequence[Question]
-) -> list[RecommendationList]:
+) -> list[bytes]:
     answers = recommend_each(published, questions, settings)
     telemetry.recommended(answers)
-    return answers
+    return [as_json(answer_document(answer)) for answer in answers]
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ class State:
     guard
         The rules without a catalogue: for alerts, which need no run.
     desk
-        Where live answers are given.
+        Where live answers are given, as JSON.
     """
 
     settings: Settings
@@ -51,7 +51,7 @@ class State:
     metrics: MetricsList
     gatekeeper: Gatekeeper
     telemetry: Telemetry
-    desk: Desk
+    desk: Desk[bytes]
     rate: RateLimit
 
 

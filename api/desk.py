@@ -13,21 +13,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from recommender.assess import FEW
-from recommender.domain import RecommendationList
 from recommender.errors import RefusedError, StoreError
 from recommender.recommend import Question
 
-Answer = Callable[[Sequence[Question]], list[RecommendationList]]
+Given = TypeVar("Given")
 PATIENCE = 0.125
 """How long those who were answered together are waited for, of the time that their answers took."""
 MOST_PATIENCE_S = 0.005
-_Waiting = tuple[Question, "asyncio.Future[RecommendationList]"]
-_Outcome = RecommendationList | Exception
 
 
-class Desk:
+class Desk(Generic[Given]):
     """Gathers the questions of one event loop.
 
     Parameters
@@ -38,7 +36,9 @@ class Desk:
         How many are answered in one go.
     """
 
-    def __init__(self, answer: Answer, most: int = FEW) -> None:
+    def __init__(
+        self, answer: Callable[[Sequence[Question]], Sequence[Given]], most: int = FEW
+    ) -> None:
         self._answer = answer
         self._most = most
         self._thread: ThreadPoolExecutor | None = None
@@ -47,19 +47,19 @@ class Desk:
     def _open_in(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Begin with nobody waiting: what an earlier loop left undone died with it."""
         self._loop = loop
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[tuple[Question, asyncio.Future[Given]]] = []
         self._seen = 0
         self._busy = self._looking = False
         self._expected = 1
-        self._began = self._patient_until = 0.0
+        self._patient_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, question: Question) -> RecommendationList:
+    async def ask(self, question: Question) -> Given:
         """Wait for the answer to a question; raises what answering it alone would raise."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._open_in(loop)
-        future: asyncio.Future[RecommendationList] = loop.create_future()
+        future: asyncio.Future[Given] = loop.create_future()
         self._waiting.append((question, future))
         self._came(loop)
         return await future
@@ -97,20 +97,30 @@ class Desk:
         now, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         now = [each for each in now if not each[1].done()]
         if now:
-            self._busy, self._began = True, loop.time()
+            self._busy = True
             self._thread = self._thread or ThreadPoolExecutor(1, "answers")
-            self._thread.submit(self._work, loop, now)
+            self._thread.submit(self._work, loop, loop.time(), now)
         elif self._waiting:
             self._begin_looking(loop)
 
-    def _work(self, loop: asyncio.AbstractEventLoop, group: Sequence[_Waiting]) -> None:
+    def _work(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        began: float,
+        group: Sequence[tuple[Question, asyncio.Future[Given]]],
+    ) -> None:
         """Answer a group; in the thread."""
-        outcomes = self._outcomes([question for question, _ in group])
+        outcomes: Sequence[Given | BaseException]
+        try:
+            outcomes = self._outcomes([question for question, _ in group])
+        except BaseException as fault:  # whatever it is, nobody may be left waiting
+            outcomes = [fault] * len(group)
         # Closed while at work: nobody is left who could be told.
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._settle, loop, group, outcomes)
+            took = loop.time() - began
+            loop.call_soon_threadsafe(self._settle, loop, took, group, outcomes)
 
-    def _outcomes(self, questions: Sequence[Question]) -> Sequence[_Outcome]:
+    def _outcomes(self, questions: Sequence[Question]) -> Sequence[Given | BaseException]:
         try:
             return self._answer(questions)
         except Exception as error:
@@ -124,19 +134,33 @@ class Desk:
     def _settle(
         self,
         loop: asyncio.AbstractEventLoop,
-        group: Sequence[_Waiting],
-        outcomes: Sequence[_Outcome],
+        took: float,
+        group: Sequence[tuple[Question, asyncio.Future[Given]]],
+        outcomes: Sequence[Given | BaseException],
     ) -> None:
-        self._busy = False
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if future.done():  # who asked went away
                 continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
+            if isinstance(outcome, BaseException):
+                future.set_exception(_tellable(outcome))
             else:
                 future.set_result(outcome)
-        self._expected = min(len(group) + len(self._waiting), self._most)
-        now = loop.time()
-        self._patient_until = now + min(PATIENCE * (now - self._began), MOST_PATIENCE_S)
+        # After those who were just told: nobody can ask again before the answers are sent.
+        loop.call_soon(self._next, loop, took, len(group))
+
+    def _next(self, loop: asyncio.AbstractEventLoop, took: float, answered: int) -> None:
+        """Be there for the next group."""
+        self._busy = False
+        self._expected = min(answered + len(self._waiting), self._most)
+        self._patient_until = loop.time() + min(PATIENCE * took, MOST_PATIENCE_S)
         if self._waiting:
             self._came(loop)
+
+
+def _tellable(fault: BaseException) -> Exception:
+    """What would end the process, or a generator, as something that only ends a request."""
+    if isinstance(fault, Exception) and not isinstance(fault, StopIteration):
+        return fault
+    told = RuntimeError(f"{type(fault).__name__} while answering")
+    told.__cause__ = fault
+    return told

@@ -16,7 +16,6 @@ from typing import NamedTuple
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recommender.documents import answer_document
 from recommender.domain import Audience, Objective
 from recommender.errors import RecommenderError
 from recommender.recommend import Ask, Question
@@ -25,7 +24,7 @@ from .deps import State, let_in
 from .errors import from_http, from_own
 from .frame import JSON_TYPE
 from .paths import with_slashes
-from .rendering import as_json
+from .tracing import WATCH
 
 TEMPLATE = "/v1/users/{user_id}/recommendations"
 _PATH = re.compile(r"/v1/users/([^/\x00-\x1e\x7f]{1,200})/recommendations")
@@ -90,7 +89,7 @@ class Shortcut:
             self._state, "read", sent.authorization, address, sent.purpose, user_id
         )
         ask = Ask(*wish, asker=caller.asker)
-        return as_json(answer_document(await self._state.desk.ask(Question(user_id, ask))))
+        return await self._state.desk.ask(Question(user_id, ask, WATCH.get()))
 
 
 def recognised(scope: Scope) -> tuple[str, Wish, Sent] | None:

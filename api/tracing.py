@@ -1,7 +1,8 @@
 """Traces for OpenTelemetry, for who installed the extra ``otel`` and set where they go.
 
-One span a request, with nothing in it but what is listed here: the instrumentations of web
-frameworks record paths, query strings, addresses and texts of exceptions, which name people.
+One span a request, and below it one for each stage of a live answer, with nothing in them but what
+is listed here: the instrumentations of web frameworks record paths, query strings, addresses and
+texts of exceptions, which name people.
 So does what a caller may put into ``tracestate`` or ``baggage``: only ``traceparent`` is read.
 Where spans go, how many are kept and how a service is called is set by the standard ``OTEL_*``
 variables (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,11 +21,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender.logs import CONTEXT
+from recommender.stopwatch import Watch
 
 from .telemetry import shown_method
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Traces are written if one of them is set."""
+WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+"""Takes down the stages of the request under way; None where it is not traced."""
 _LOG = logging.getLogger("recommender.tracing")
 _UNTRACED = ("/status/", "/metrics")
 
@@ -89,10 +95,16 @@ class Tracing:
             "request", context=self._caller(scope), kind=self._trace.SpanKind.SERVER
         )
         CONTEXT.set({"trace_id": f"{span.get_span_context().trace_id:032x}"})
+        WATCH.set(partial(self._stage, span))
         try:
             await self._app(scope, receive, sent)
         finally:
             self._finish(span, scope, status)
+
+    def _stage(self, request: Any, stage: str, began: int, ended: int) -> None:
+        """Take down a stage; the same for everybody who is answered in one go."""
+        below = self._trace.set_span_in_context(request, self._nothing)
+        self._tracer.start_span(stage, context=below, start_time=began).end(ended)
 
     def _caller(self, scope: Scope) -> Any:
         parent = Headers(scope=scope).get("traceparent")

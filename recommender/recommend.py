@@ -30,6 +30,7 @@ from recommender.items import (
 from recommender.published import LiveRun, Published
 from recommender.selection import Listed, eligible, lists_of
 from recommender.settings import Settings
+from recommender.stopwatch import Stopwatch, Watch
 from recommender.store.access import Asker
 from recommender.store.direct import Direct, direct
 from recommender.store.read import load_user_record, load_user_records
@@ -62,10 +63,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Question:
-    """Who asks for what."""
+    """Who asks for what, and who is told how long the stages of the answer took."""
 
     user_id: str
     ask: Ask = Ask()
+    watch: Watch | None = None
 
 
 def recommend_for(
@@ -92,14 +94,16 @@ def recommend_each(
     Nobody's answer depends on who else asks.
     """
     live, now = published.current(), datetime.now(UTC)
+    clock = Stopwatch(question.watch for question in questions)
     logged: dict[int, Logged] = {}
     with direct(published.engine) as store:
         most = min(FEW, live.assessor.model.at_once)
         for places in _alike(questions, most):
             together = [questions[place] for place in places]
-            answers = _answer(store, live, together, now, settings)
+            answers = _answer(store, live, together, now, settings, clock)
             logged |= zip(places, answers, strict=True)
         log_requests(store, list(logged.values()))
+    clock.ended("log")
     return [logged[place].answer for place in range(len(questions))]
 
 
@@ -113,14 +117,21 @@ def _alike(questions: Sequence[Question], most: int) -> Iterable[list[int]]:
 
 
 def _answer(
-    store: Direct, live: LiveRun, questions: Sequence[Question], now: datetime, settings: Settings
+    store: Direct,
+    live: LiveRun,
+    questions: Sequence[Question],
+    now: datetime,
+    settings: Settings,
+    clock: Stopwatch,
 ) -> list[Logged]:
     """Answer questions of one instant and audience."""
     assessor, ask = live.assessor, questions[0].ask
     ids = sorted({question.user_id for question in questions})
     at = ask.as_of or now
     records = load_user_records(store, ids, at, assessor.catalogue, assessor.metrics)
+    clock.ended("records")
     assessment = assessor.assess(records, at.timestamp(), ask.audience)
+    clock.ended("assess")
     users = [ids.index(question.user_id) for question in questions]
     request_ids = [uuid.uuid4().hex for _ in questions]
     lists, withheld = _lists(
@@ -139,6 +150,7 @@ def _answer(
     grounds = assessor.guard.grounds(assessment.decisions, records)
     logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
     by_rule = [decided(each) for each in grounds]
+    clock.ended("list")
     return [
         Logged(
             RecommendationList(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from recommender.documents import alert_document, answer_document, ranking_document
+from recommender.documents import alert_document, ranking_document
 from recommender.domain import Audience, Objective
 from recommender.recommend import Ask, Question, rank_with_alerts
 from recommender.store.access import log_access
@@ -18,8 +18,8 @@ from ..access import Caller
 from ..deps import App, StrictRoute, UserId, needs
 from ..docs import ANSWER_EXAMPLE, problems
 from ..frame import JSON_TYPE
-from ..rendering import as_json
 from ..schemas import AnswerOut, RankIn, RankOut
+from ..tracing import WATCH
 
 router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=StrictRoute)
 
@@ -41,8 +41,8 @@ async def recommendations(
 ) -> Response:
     """Answer what to show this person now; an unknown person gets only what is safe for anyone."""
     ask = Ask(limit, domain or None, audience, objective, asker=caller.asker)
-    answer = await state.desk.ask(Question(user_id, ask))
-    return Response(as_json(answer_document(answer)), media_type=JSON_TYPE)
+    answer = await state.desk.ask(Question(user_id, ask, WATCH.get()))
+    return Response(answer, media_type=JSON_TYPE)
 
 
 @router.post("/rank", response_model=RankOut, responses=problems(404, 413, 415, 503))

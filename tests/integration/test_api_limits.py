@@ -139,29 +139,34 @@ def test_a_slow_database_sends_batches_away_and_keeps_those_it_took(trained_url:
     app = create_app(
         settings(
             trained_url,
-            http_database_seconds=5,
+            http_database_seconds=20,
             ingest_concurrency=2,
             http_queue=3,
             http_queue_seconds=0.2,
         )
     )
     engine = connect(trained_url)
-    release = threading.Event()
+    held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with locked(engine):
-            release.wait(10)
+            held.set()
+            release.wait(30)
 
     async def send(client: httpx.AsyncClient) -> list[httpx.Response]:
         holder = threading.Thread(target=hold)
         holder.start()
-        await asyncio.sleep(0.2)
-        asked = asyncio.gather(*(client.post("/v1/events", json=event(n)) for n in range(12)))
-        await asyncio.sleep(0.6)
+        assert await asyncio.to_thread(held.wait, 10)
+        asked = [asyncio.ensure_future(client.post("/v1/events", json=event(n))) for n in range(12)]
+        # Only then may those that hold a place have the database.
+        for _ in range(400):
+            await asyncio.sleep(0.02)
+            if sum(each.done() for each in asked) >= 10:
+                break
         assert (await client.get("/status/live")).status_code == 200
         release.set()
         await asyncio.to_thread(holder.join)
-        return list(await asked)
+        return list(await asyncio.gather(*asked))
 
     answers = ask(app, send)
     assert Counter(answer.status_code for answer in answers) == {200: 2, 503: 10}

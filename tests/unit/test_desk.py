@@ -140,3 +140,46 @@ def test_those_who_were_answered_together_are_waited_for() -> None:
 
     asyncio.run(asyncio.wait_for(again_and_again(), 10))
     assert [len(group) for group in office.together] == [3, 3]
+
+
+@pytest.mark.parametrize("fault", [SystemExit(3), KeyboardInterrupt(), StopIteration()])
+def test_whatever_ends_a_group_its_people_are_told_and_the_next_are_answered(
+    fault: BaseException,
+) -> None:
+    office = Office()
+
+    def answer(questions: Sequence[Question]) -> list[RecommendationList]:
+        if any(question.user_id == "broken" for question in questions):
+            raise fault
+        return office.answer(questions)
+
+    async def twice() -> None:
+        desk = Desk(answer)
+        failed = await _ask(desk, ["broken"])
+        assert [str(each) for each in failed] == [f"{type(fault).__name__} while answering"]
+        assert _people(await _ask(desk, ["ann", "bob"])) == ["ann", "bob"]
+
+    asyncio.run(asyncio.wait_for(twice(), 10))
+
+
+def test_patience_begins_once_the_answers_are_sent() -> None:
+    """Else sending sixteen answers would use it up, and the first to ask again went alone."""
+    office = Office()
+
+    def slow(questions: Sequence[Question]) -> list[RecommendationList]:
+        time.sleep(0.04)
+        return office.answer(questions)
+
+    async def again() -> None:
+        desk = Desk(slow)
+
+        async def one(number: int) -> None:
+            await desk.ask(Question(f"p{number}"))
+            time.sleep(0.003)  # three of them send for longer than the patience of 5 ms
+            await asyncio.sleep(number / 2000)
+            await desk.ask(Question(f"p{number}"))
+
+        await asyncio.gather(*(one(number) for number in range(3)))
+
+    asyncio.run(asyncio.wait_for(again(), 10))
+    assert [len(group) for group in office.together] == [3, 3]
