@@ -104,16 +104,18 @@ class Telemetry:
             items[run_id] += len(answer.items)
             if answer.items:
                 self._top_score(run_id).observe(answer.items[0].score)
-            verdicts.update(answer.decided)
-            alerts.update((alert.rule_id, alert.severity) for alert in answer.alerts)
+            for decided, many in answer.decided.items():
+                verdicts[decided] += many
+            for alert in answer.alerts:
+                alerts[alert.rule_id, alert.severity] += 1
         for (run_id, cold_start), many in lists.items():
             self._answers(run_id, "true" if cold_start else "false").inc(many)
         for run_id, many in items.items():
             self._items(run_id).inc(many)
         for decided, actions in verdicts.items():
             self._verdicts(*decided).inc(actions)
-        for alert, many in alerts.items():
-            self._alerts(*alert).inc(many)
+        for raised, many in alerts.items():
+            self._alerts(*raised).inc(many)
 
     def took(self, kind: str, outcomes: Mapping[str, int]) -> None:
         """Count what became of the records of one request."""

@@ -20,7 +20,7 @@ from recommender.guardrails.rules import Rules
 from recommender.models.base import log_odds
 from recommender.models.hybrid import HybridModel
 from recommender.models.live import View
-from recommender.reasons import Phrases
+from recommender.phrases import Phrases
 
 FEW = 16
 """People who are answered at once, at most."""

@@ -11,7 +11,6 @@ from recommender.columns import PARTS
 from recommender.domain import (
     Action,
     Alert,
-    Reason,
     Recommendation,
     RecommendationList,
     User,
@@ -134,28 +133,24 @@ def run_document(detail: RunDetail, stages: Sequence[StageRecord]) -> Document:
 
 
 def _item(item: Recommendation) -> Document:
+    # In the middle of every answer: no call for each reason.
+    action = item.action
     return {
         "rank": item.rank,
-        "action_id": item.action.action_id,
-        "title": item.action.title,
-        "domain": item.action.domain,
+        "action_id": action.action_id,
+        "title": action.title,
+        "domain": action.domain,
         "score": item.score,
         "p_complete": item.p_complete,
         "benefit": item.benefit + 0.0,  # never -0.0
         "verdict": item.verdict.value,
-        "reasons": [_reason(reason) for reason in item.reasons],
-        "evidence": [evidence_document(entry) for entry in item.action.evidence],
+        "reasons": [
+            {"part": part, "feature": feature, "text": text, "contribution": contribution}
+            for part, feature, text, contribution in item.reasons
+        ],
+        "evidence": action.evidence_documents,
         "propensity": item.propensity,
         "standard_error": item.standard_error,
-    }
-
-
-def _reason(reason: Reason) -> Document:
-    return {
-        "part": reason.part,
-        "feature": reason.feature,
-        "text": reason.text,
-        "contribution": reason.contribution,
     }
 
 

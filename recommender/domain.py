@@ -7,7 +7,7 @@ seconds since 1970-01-01T00:00Z where arrays of them are computed with (``at``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -180,6 +180,11 @@ class Action:
     eligible: Eligibility = EVERYBODY
     reviewed_on: date | None = None
     review_by: date | None = None
+
+    @cached_property
+    def evidence_documents(self) -> list[dict[str, Any]]:
+        """Its evidence as JSON spells it, made once for all answers; not to be changed."""
+        return [asdict(entry) for entry in self.evidence]
 
 
 @dataclass(frozen=True)

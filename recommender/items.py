@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from recommender.reasons import Wording, cite_all
 from recommender.selection import Listed
 
 VERDICTS = tuple(Verdict)
+_recommendation = partial(tuple.__new__, Recommendation)
+"""Half the price of calling the class; every field has to be given."""
 
 
 class RankedAction(NamedTuple):
@@ -63,38 +67,19 @@ def items_of(
         Score of each item, list after list.
     """
     rows = Rows.of(users, [each.shown for each in listed])
-    reasons = _reasons(assessor, assessment, records, rows, audience)
-    ranked = ranked_actions(assessor, assessment, rows, scores)
-    items, begin = [], 0
-    for each in listed:
-        end = begin + len(each.shown)
-        items.append(_items(ranked[begin:end], reasons[begin:end], each.propensity.tolist()))
-        begin = end
-    return items
-
-
-def _items(
-    ranked: Sequence[RankedAction],
-    reasons: Sequence[tuple[Reason, ...]],
-    propensity: Sequence[float],
-) -> tuple[Recommendation, ...]:
-    rows = zip(ranked, reasons, propensity, strict=True)
-    return tuple(
-        Recommendation(
-            rank,
-            one.action,
-            one.score,
-            one.p_complete,
-            one.benefit,
-            one.parts,
-            one.verdict,
-            one.rule_id,
-            why,
-            chance,
-            one.standard_error,
-        )
-        for rank, (one, why, chance) in enumerate(rows, start=1)
+    action, score, p_complete, benefit, parts, verdict, rule_id, error = _columns(
+        assessor, assessment, rows, scores
     )
+    ends = np.cumsum([len(each.shown) for each in listed]).tolist()
+    ranks = [rank for each in listed for rank in range(1, len(each.shown) + 1)]
+    reasons = _reasons(assessor, assessment, records, rows, audience)
+    chances = [chance for each in listed for chance in each.propensity.tolist()]
+    columns = (
+        *(ranks, action, score, p_complete, benefit, parts, verdict, rule_id),
+        *(reasons, chances, error),
+    )
+    items = list(map(_recommendation, zip(*columns, strict=True)))
+    return [tuple(items[begin:end]) for begin, end in pairwise([0, *ends])]
 
 
 def _reasons(
@@ -118,33 +103,30 @@ def ranked_actions(
     assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray
 ) -> list[RankedAction]:
     """What is known of each row, in order; ``scores`` are aligned with the rows."""
-    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+    columns = _columns(assessor, assessment, rows, scores)
+    return list(map(RankedAction._make, zip(*columns, strict=True)))
+
+
+def _columns(
+    assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray
+) -> tuple[Sequence[Any], ...]:
+    """The fields of a ``RankedAction``, each of all rows."""
     user, action = rows.user, rows.action
-    columns = (
-        action,
-        scores,
-        assessment.p_complete[user, action],
-        assessment.benefit[user, action],
-        assessment.parts[user, action],
-        assessment.decisions.verdict[user, action],
-        assessment.decisions.rule[user, action],
-        _errors(assessor, assessment, rows),
+    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+    decisions = assessment.decisions
+    return (
+        [actions[place] for place in action.tolist()],
+        scores.tolist(),
+        assessment.p_complete[user, action].tolist(),
+        assessment.benefit[user, action].tolist(),
+        list(map(tuple, assessment.parts[user, action].tolist())),
+        [VERDICTS[code] for code in decisions.verdict[user, action].tolist()],
+        [rule_id(rule) for rule in decisions.rule[user, action].tolist()],
+        [
+            error if error == error else None
+            for error in _errors(assessor, assessment, rows).tolist()
+        ],
     )
-    return [
-        RankedAction(
-            actions[place],
-            score,
-            p,
-            benefit,
-            tuple(parts),
-            VERDICTS[code],
-            rule_id(rule),
-            error if error == error else None,
-        )
-        for place, score, p, benefit, parts, code, rule, error in zip(
-            *(column.tolist() for column in columns), strict=True
-        )
-    ]
 
 
 def _errors(assessor: Assessor, assessment: Assessment, rows: Rows) -> FloatArray:

@@ -6,16 +6,18 @@ a person moves scores too, but is no reason to give that person: it is never cit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from recommender.dataset import BoolArray, FloatArray, IntArray
-from recommender.domain import Audience, Catalogue, MetricsList, Reason
+from recommender.domain import Audience, Reason
 from recommender.models.base import Shares
+from recommender.phrases import Phrases
 
 MOST = 3
 LEAST_CONTRIBUTION = 0.02
@@ -26,67 +28,8 @@ Subject = tuple[str, str]
 
 _BASE: Subject = ("base", "base_rate")
 
-_BEHAVIOUR_WORDS: Mapping[str, str] = {
-    "action": "How you got on with this one lately",
-    "domain": "How you got on with things like this lately",
-    "user": "How active you have been here lately",
-}
-
-
 _BIOMETRICS, _FACTOR = "biometrics", "factor"
 _NOTHING = -np.inf
-
-
-class Phrases:
-    """The words for one audience, made ready for a catalogue.
-
-    Attributes
-    ----------
-    ids
-        Of the actions.
-    targets
-        Of each action: the metrics that it improves, as (place in the metric list, name).
-    of_past
-        Text for a past action that speaks for another, one an action.
-    """
-
-    def __init__(self, catalogue: Catalogue, metrics: MetricsList, audience: Audience) -> None:
-        self.audience, self._metrics = audience, metrics
-        self.names = metrics.names
-        self.ids = catalogue.ids
-        self.targets = [
-            [(metrics.index[name], name) for name in action.targets if name in metrics.index]
-            for action in catalogue.actions
-        ]
-        self.of_past = [
-            f"Because of how you got on with “{action.title}”" for action in catalogue.actions
-        ]
-        self._needed = [
-            f"There is room for your {metric.label} to improve, and this can help"
-            for metric in metrics.metrics
-        ]
-        self._alike = [
-            f"People whose {metric.label} is like yours tend to do this"
-            for metric in metrics.metrics
-        ]
-
-    def of_reading(self, metric: int, value: float, *, needed: bool) -> str:
-        """Text for a reading; ``needed`` if the action answers a need of it."""
-        if self.audience is Audience.CLINICIAN:
-            named = self._metrics.metrics[metric]
-            seen = f"{value:g} {named.unit}" if value == value else "no fresh reading"
-            return f"{named.name}: {seen}"
-        return self._needed[metric] if needed else self._alike[metric]
-
-    def of_other(self, part: str, subject: str) -> str:
-        """Text for what is neither a reading nor a past action."""
-        if part == "behaviour":
-            return _BEHAVIOUR_WORDS.get(subject, "What you have been doing lately")
-        if part == "profile":
-            if self.audience is Audience.CLINICIAN:
-                return f"Profile: {subject}"
-            return "People with a profile like yours tend to do this"
-        return "Many people do this when it is suggested"
 
 
 @dataclass(frozen=True)
@@ -112,13 +55,6 @@ class Wording:
     has_profile: BoolArray
 
 
-class _Person(NamedTuple):
-    """One person's readings and needs, by metric."""
-
-    readings: Sequence[float]
-    needs: Sequence[float]
-
-
 def cite_all(
     shares: Shares, users: IntArray, actions: IntArray, wording: Wording
 ) -> list[tuple[Reason, ...]]:
@@ -127,73 +63,100 @@ def cite_all(
     The needs that an action answers come first, then what else raised its score, at most
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
     """
-    phrases = wording.phrases
-    nameable = _nameable(shares.subjects, phrases.names, phrases.audience)
-    amounts = shares.amounts[:, nameable.columns] @ nameable.belongs
-    citable = np.where(_allowed(nameable, wording)[users], amounts, _NOTHING)
-    past = np.where(shares.past >= 0, shares.past_amounts, _NOTHING)
-    every = np.concatenate([citable, past], axis=1)
-    # More than these can't be cited: needs only come before them.
-    first = (-every).argsort(axis=1, kind="stable")[:, :MOST]
-    people = list(map(_Person, wording.readings.tolist(), wording.needs.tolist()))
-    rows = zip(
-        users.tolist(), actions.tolist(), amounts.tolist(), first.tolist(),
-        np.take_along_axis(every, first, 1).tolist(), shares.past.tolist(), strict=True,
-    )  # fmt: skip
-    return [
-        _chosen(people[user], phrases, nameable, action, row, best, most, past)
-        for user, action, row, best, most, past in rows
-    ]
+    nameable = _nameable(shares.subjects, wording.phrases)
+    codes, worth, amounts = _candidates(nameable, shares, users, actions, wording)
+    # Of equals the first, so needs stay in the order of the action's targets.
+    first = (-worth).argsort(axis=1, kind="stable")[:, :MOST]
+    row = np.arange(len(first))[:, None]
+    cited = worth[row, first] >= LEAST_CONTRIBUTION
+    nothing = ~cited[:, 0]
+    first[nothing, 0], cited[nothing, 0] = nameable.base, True
+    code, amount = codes[row, first][cited], amounts[row, first][cited]
+    count = np.count_nonzero(cited, axis=1)
+    reasons = _worded(nameable.sayings, code, amount, users.repeat(count), wording)
+    return [tuple(reasons[begin:end]) for begin, end in pairwise([0, *count.cumsum().tolist()])]
 
 
-def _chosen(
-    person: _Person,
-    phrases: Phrases,
-    nameable: _Nameable,
-    action: int,
-    row: Sequence[float],
-    best: Sequence[int],
-    most: Sequence[float],
-    past: Sequence[int],
-) -> tuple[Reason, ...]:
-    """Reasons of one action for one person.
+def _candidates(
+    nameable: _Nameable, shares: Shares, users: IntArray, actions: IntArray, wording: Wording
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """What may be cited of each row: what adds to the score, past actions, targets.
 
-    Parameters
-    ----------
-    row
-        What each subject adds.
-    best, most
-        Places of what adds most, past actions after the subjects, and how much.
+    Returns
+    -------
+    codes, worth, amounts
+        Places among the sayings, what to choose by, and what each adds, all of shape
+        [n_rows, n_subjects + most past actions + most targets].
     """
-    reasons: dict[Subject, Reason] = {}
-    for metric, name in phrases.targets[action]:
-        if person.needs[metric] > 0:
-            place = nameable.place_of.get((_BIOMETRICS, name))
-            text = phrases.of_reading(metric, person.readings[metric], needed=True)
-            amount = 0.0 if place is None else row[place]
-            reasons[_BIOMETRICS, name] = Reason(_BIOMETRICS, name, text, amount)
-    n_subjects = len(nameable.subjects)
-    for place, amount in zip(best, most, strict=True):
-        if amount < LEAST_CONTRIBUTION or len(reasons) >= MOST:
-            break
-        if place >= n_subjects:
-            other = past[place - n_subjects]
-            reason = Reason(_FACTOR, phrases.ids[other], phrases.of_past[other], amount)
-            reasons[_FACTOR, reason.feature] = reason
-        elif (subject := nameable.subjects[place]) not in reasons:
-            text = _text(nameable.metrics[place], subject, person, phrases)
-            reasons[subject] = Reason(*subject, text, amount)
-    if not reasons:
-        base = row[nameable.place_of[_BASE]]
-        return (Reason(*_BASE, phrases.of_other(*_BASE), base),)
-    return tuple(reasons.values())[:MOST]
+    n_subjects, n_metrics = len(nameable.metrics), len(wording.phrases.names)
+    target = wording.phrases.targets[actions]
+    needed = (target >= 0) & (wording.needs[users[:, None], target] > 0)
+    amounts = shares.amounts[:, nameable.columns] @ nameable.belongs
+    worth = np.where(_allowed(nameable, wording)[users], amounts, _NOTHING)
+    place = nameable.of_metric[target]
+    row, column = (needed & (place >= 0)).nonzero()
+    worth[row, place[row, column]] = _NOTHING  # named already, as a need
+    rows = np.arange(len(users))[:, None]
+    return (
+        np.concatenate(
+            [
+                np.broadcast_to(np.arange(n_subjects), worth.shape),
+                shares.past + (n_subjects + n_metrics),
+                target + n_subjects,
+            ],
+            axis=1,
+        ),
+        np.concatenate(
+            [
+                worth,
+                np.where(shares.past >= 0, shares.past_amounts, _NOTHING),
+                np.where(needed, np.inf, _NOTHING),
+            ],
+            axis=1,
+        ),
+        np.concatenate(
+            [amounts, shares.past_amounts, np.where(place >= 0, amounts[rows, place], 0.0)], axis=1
+        ),
+    )
 
 
-def _text(metric: int, subject: Subject, person: _Person, phrases: Phrases) -> str:
-    """Text for a subject that answers no need."""
-    if metric < 0:
-        return phrases.of_other(*subject)
-    return phrases.of_reading(metric, person.readings[metric], needed=False)
+def _worded(
+    sayings: _Sayings, code: IntArray, amount: FloatArray, user: IntArray, wording: Wording
+) -> list[Reason]:
+    """Reasons of people: sayings and what each adds."""
+    codes = code.tolist()
+    texts = [sayings.text[each] for each in codes]
+    if wording.phrases.audience is Audience.CLINICIAN:
+        metric = sayings.metric[code]
+        reading = wording.readings[user, metric].tolist()
+        texts = [
+            text or wording.phrases.of_reading(about, value)
+            for text, about, value in zip(texts, metric.tolist(), reading, strict=True)
+        ]
+    parts, features = (
+        [sayings.part[each] for each in codes],
+        [sayings.feature[each] for each in codes],
+    )
+    return list(map(_reason, zip(parts, features, texts, amount.tolist(), strict=True)))
+
+
+_reason = partial(tuple.__new__, Reason)
+"""Half the price of calling the class."""
+
+
+class _Sayings(NamedTuple):
+    """Whatever may be said: of each subject, of each metric as a need, of each past action.
+
+    Attributes
+    ----------
+    text
+        None where it depends on the reading of ``metric``, which is -1 elsewhere.
+    """
+
+    part: Sequence[str]
+    feature: Sequence[str]
+    text: Sequence[str | None]
+    metric: IntArray
 
 
 @dataclass(frozen=True)
@@ -202,30 +165,29 @@ class _Nameable:
 
     Attributes
     ----------
-    subjects, place_of
-        As they are named, and the place of each.
     columns, belongs
-        Which columns of shares make them up, and which of these belongs to which subject,
+        Which columns of shares make the subjects up, and which of these belongs to which,
         [n_columns, n_subjects].
-    metrics
-        The metric each is about, -1 for none.
+    base
+        Place of the base rate among the subjects.
+    metrics, of_metric
+        The metric that each subject is about, and the subject about each metric; -1 for none.
     profile, never
         Which are of the profile, and which are never cited for raising a score.
     """
 
-    subjects: tuple[Subject, ...]
-    place_of: Mapping[Subject, int]
     columns: IntArray
     belongs: FloatArray
-    metrics: tuple[int, ...]
+    base: int
+    metrics: IntArray
+    of_metric: IntArray
     profile: BoolArray
     never: BoolArray
+    sayings: _Sayings
 
 
 @lru_cache(maxsize=16)
-def _nameable(
-    subjects: tuple[Subject, ...], metrics: tuple[str, ...], audience: Audience
-) -> _Nameable:
+def _nameable(subjects: tuple[Subject, ...], phrases: Phrases) -> _Nameable:
     """What is there because something is not known has no name."""
     place_of: dict[Subject, int] = {}
     columns, group = [], []
@@ -233,30 +195,52 @@ def _nameable(
         if part == "profile":
             if subject.endswith(":missing"):
                 continue
-            if audience is Audience.USER:
+            if phrases.audience is Audience.USER:
                 subject = "profile"  # its entries may name a disease
-        elif part == _BIOMETRICS and subject not in metrics:
+        elif part == _BIOMETRICS and subject not in phrases.names:
             continue
         columns.append(column)
         group.append(place_of.setdefault((part, subject), len(place_of)))
     belongs = np.zeros((len(columns), len(place_of)))
     belongs[np.arange(len(columns)), group] = 1.0
-    named = tuple(place_of)
+    sayings = _sayings(tuple(place_of), phrases)
     return _Nameable(
-        named,
-        place_of,
         np.array(columns, np.int64),
         belongs,
-        tuple(metrics.index(name) if part == _BIOMETRICS else -1 for part, name in named),
-        np.array([part == "profile" for part, _ in named]),
-        np.array([subject == _BASE for subject in named]),
+        place_of[_BASE],
+        sayings.metric[: len(place_of)],
+        np.array([place_of.get((_BIOMETRICS, name), -1) for name in phrases.names], np.int64),
+        np.array([part == "profile" for part, _ in place_of]),
+        np.array([subject == _BASE for subject in place_of]),
+        sayings,
     )
+
+
+def _sayings(subjects: Sequence[Subject], phrases: Phrases) -> _Sayings:
+    names = phrases.names
+    about = [names.index(name) if part == _BIOMETRICS else -1 for part, name in subjects]
+    of_subject = [
+        (
+            *subject,
+            phrases.of_likeness[metric] if metric >= 0 else phrases.of_other(*subject),
+            metric,
+        )
+        for subject, metric in zip(subjects, about, strict=True)
+    ]
+    of_need = [
+        (_BIOMETRICS, name, text, metric)
+        for metric, (name, text) in enumerate(zip(names, phrases.of_need, strict=True))
+    ]
+    of_past = [
+        (_FACTOR, name, text, -1) for name, text in zip(phrases.ids, phrases.of_past, strict=True)
+    ]
+    part, feature, text, metric = zip(*of_subject, *of_need, *of_past, strict=True)
+    return _Sayings(part, feature, text, np.array(metric, np.int64))
 
 
 def _allowed(nameable: _Nameable, wording: Wording) -> BoolArray:
     """What may be cited to each person, shape [n_users, n_subjects]."""
-    metrics = np.array(nameable.metrics)
-    measured = (metrics < 0) | wording.measured[:, metrics]
+    measured = (nameable.metrics < 0) | wording.measured[:, nameable.metrics]
     known = ~nameable.profile | wording.has_profile[:, None]
     allowed: BoolArray = measured & known & ~nameable.never
     return allowed

@@ -190,10 +190,7 @@ def _lists(
     may = eligible(assessor, assessment, records.events, at.timestamp(), settings)
     asks = [question.ask for question in questions]
     lists = lists_of(assessor, assessment, may, users, asks, settings, request_ids)
-    withheld = [
-        may.how_many_withheld(user, ask.domain) for user, ask in zip(users, asks, strict=True)
-    ]
-    return lists, withheld
+    return lists, may.how_many_withheld(users, [ask.domain for ask in asks])
 
 
 def _alerts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -64,30 +65,36 @@ class Eligible:
 
     may_stand: BoolArray
     withheld: BoolArray
-    domains: Sequence[str]
+    domains: tuple[str, ...]
 
     def may_be_listed(self, users: Sequence[int], domains: Sequence[str | None]) -> BoolArray:
         """What may stand in lists, each of a domain or of all, shape [n_lists, n_actions]."""
-        may_stand = self.may_stand[users]
-        for row, domain in enumerate(domains):
-            if domain is not None:
-                may_stand[row] &= self._of_domain(domain)
-        return may_stand
+        return self._within(self.may_stand, users, domains)
 
-    def how_many_withheld(self, user: int, domain: str | None) -> int:
-        """How many actions were withheld from a list."""
-        withheld = self.withheld[user]
-        return int(
-            np.count_nonzero(withheld if domain is None else withheld & self._of_domain(domain))
-        )
+    def how_many_withheld(self, users: Sequence[int], domains: Sequence[str | None]) -> list[int]:
+        """How many actions were withheld from lists, each of a domain or of all."""
+        many = np.count_nonzero(self._within(self.withheld, users, domains), axis=1)
+        return [int(each) for each in many]
 
     def of(self, user: int, domain: str | None) -> tuple[IntArray, int]:
         """Places of what may be shown to one person, and how many actions were withheld."""
         may_stand = self.may_be_listed([user], [domain])[0]
-        return may_stand.nonzero()[0], self.how_many_withheld(user, domain)
+        return may_stand.nonzero()[0], self.how_many_withheld([user], [domain])[0]
 
-    def _of_domain(self, domain: str) -> BoolArray:
-        return np.array([each == domain for each in self.domains], dtype=bool)
+    def _within(
+        self, marked: BoolArray, users: Sequence[int], domains: Sequence[str | None]
+    ) -> BoolArray:
+        """The rows of users, each without what is of another domain than asked for."""
+        rows: BoolArray = marked[users]
+        for row, domain in enumerate(domains):
+            if domain is not None:
+                rows[row] &= _of_domain(self.domains, domain)
+        return rows
+
+
+@lru_cache(maxsize=256)
+def _of_domain(domains: tuple[str, ...], domain: str) -> BoolArray:
+    return np.array([each == domain for each in domains], dtype=bool)
 
 
 def eligible(
@@ -128,10 +135,11 @@ def lists_of(
         [by_objective[one.objective][user] for one, user in zip(asked, users, strict=True)]
     )
     most = max(each.limit for each in asked)
-    best, sure = best_varied(scores, stand, assessor.domain_code, settings.variety, most)
+    best, sure_of = best_varied(scores, stand, assessor.domain_code, settings.variety, most)
+    sure, standing = sure_of.tolist(), np.count_nonzero(stand, axis=1).tolist()
     lists = []
     for row, (one, request_id) in enumerate(zip(asked, request_ids, strict=True)):
-        wanted = min(one.limit, int(np.count_nonzero(stand[row])))
+        wanted = min(one.limit, standing[row])
         if _explores(one, settings) or sure[row] < wanted:
             places = stand[row].nonzero()[0]
             lists.append(

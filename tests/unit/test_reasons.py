@@ -5,7 +5,8 @@ import pytest
 
 from recommender.domain import Action, Audience, Catalogue, Metric, MetricsList
 from recommender.models.base import Shares
-from recommender.reasons import Phrases, Wording, cite_all
+from recommender.phrases import Phrases
+from recommender.reasons import Wording, cite_all
 
 METRICS = MetricsList(
     (
