@@ -6,7 +6,6 @@ The rules are never learned and never weighed against a score. ``withhold`` beat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,8 +17,9 @@ from recommender.domain import VERDICT_CODES, Alert, Audience, Catalogue, Metric
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.grounds import NO_RULE, Citation, Ground, grounds_by_rule
+from recommender.guardrails.program import Program
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
-from recommender.guardrails.terms import AlwaysSeen, Evaluate, FactValues, nothing_seen
+from recommender.guardrails.terms import AlwaysSeen, form_of, nothing_seen
 
 Int16Array = NDArray[np.int16]
 
@@ -107,7 +107,11 @@ class Guard:
         }
         tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
         self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
-        self._touched = [np.flatnonzero(row) for row in self._touches]
+        # Of rules that touch a tag set the first, and the last if none does.
+        last = len(self._deciding)
+        self._order = np.where(self._touches, np.arange(last + 1)[:, None], last).astype(np.int16)
+        asked = [rules.expressions[place] for place in (*self._deciding, *self.alert_rules)]
+        self._program = Program([form_of(expression) for expression in asked])
         self._deciding_for = {who: _in_play(rules, self._deciding, who) for who in Audience}
         self._alerting_for = {who: _in_play(rules, self.alert_rules, who) for who in Audience}
 
@@ -119,15 +123,15 @@ class Guard:
         ``as_of`` is in seconds since 1970; no later reading is looked at.
         """
         facts = self._reader.read(records, as_of)
-        plainly, holds = self._holding(self._deciding, facts)
-        holds = holds & self._deciding_for[audience]
-        alerts = self._holding(self.alert_rules, facts)[1] & self._alerting_for[audience]
-        rule = self._first_rule(holds)
-        ineligible = self._eligibility.ineligible(records, as_of)
+        plainly, holds = self._holding(facts)
+        deciding = len(self._deciding)
+        alerts = holds[:, deciding:] & self._alerting_for[audience]
+        rule = self._first_rule(holds[:, :deciding] & self._deciding_for[audience])
+        ineligible = self._eligibility.ineligible(records, facts.age, as_of)
         # A rule of the file that withholds the action says more, and is named instead.
         ineligible &= self._verdict_of[rule] != _WITHHOLD
         rule[ineligible] = len(self._rules) - 1
-        return Decisions(self._verdict_of[rule], rule, alerts, facts, plainly)
+        return Decisions(self._verdict_of[rule], rule, alerts, facts, plainly[:, :deciding])
 
     def alerts(self, decisions: Decisions, user: int, audience: Audience) -> tuple[Alert, ...]:
         """Alerts for one user, most pressing first, in the words for this audience."""
@@ -195,33 +199,34 @@ class Guard:
         """Its id, None for -1."""
         return None if place == NO_RULE else self.rule_ids[place]
 
-    def _holding(self, places: Iterable[int], facts: Facts) -> tuple[BoolArray, BoolArray]:
-        """Which of some rules hold, as facts stand and by any dispute too, [n_users, n_rules]."""
-        evaluate = [self._rules.expressions[place].evaluate for place in places]
-        plainly = _evaluated(evaluate, facts.values, facts.n_users)
+    def _holding(self, facts: Facts) -> tuple[BoolArray, BoolArray]:
+        """Which rules hold, as facts stand and by any dispute too, [n_users, n_rules].
+
+        The deciding ones, then alerts.
+        """
+        versions = [facts.matrix, *(dispute.matrix for dispute in facts.disputes)]
+        columns = np.concatenate(versions, axis=1) if facts.disputes else facts.matrix
+        found = np.ascontiguousarray(self._program.run(columns).T)
+        plainly, start = found[: facts.n_users], facts.n_users
         holds = plainly.copy() if facts.disputes else plainly
         for dispute in facts.disputes:
+            end = start + len(dispute.users)
             # No rule allows anything, so that one more that holds can only be safer.
-            holds[dispute.users] |= _evaluated(evaluate, dispute.values, len(dispute.users))
+            holds[dispute.users] |= found[start:end]
+            start = end
         return plainly, holds
 
     def _first_rule(self, holds: BoolArray) -> Int16Array:
         """Deciding rule of each action, [n_users, n_actions], from which rules hold."""
-        if len(holds) == 1:
-            return self._first_of(holds[0])[self._tag_set_of][None, :]
-        # From the last rule to the first, so that of several the first one stands.
-        deciding = np.full((len(holds), self._touches.shape[1]), NO_RULE, dtype=np.int16)
-        for place in np.flatnonzero(holds.any(axis=0))[::-1].tolist():
-            users, tag_sets = np.flatnonzero(holds[:, place]), self._touched[place]
-            deciding[users[:, None], tag_sets] = self._rule_of[place]
+        user, place = np.nonzero(holds)
+        nth = np.arange(len(user)) - np.searchsorted(user, user)
+        # The rules of each user one below the other; those who have fewer get "no rule".
+        held = np.full((nth.max(initial=0) + 1, len(holds)), len(self._deciding))
+        held[nth, user] = place
+        first = self._order.take(held, axis=0).min(axis=0)
+        deciding: Int16Array = self._rule_of.take(first)
+        # Not `take`: in memory action after action, as what is joined with it.
         return deciding[:, self._tag_set_of]
-
-    def _first_of(self, holds: BoolArray) -> Int16Array:
-        """Deciding rule of each tag set when these rules hold, [n_tag_sets]."""
-        candidates = np.append(np.flatnonzero(holds), len(holds))
-        first = self._touches[candidates].argmax(axis=0)
-        deciding: Int16Array = self._rule_of[candidates[first]]
-        return deciding
 
     def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
         named, ids = self._rules.rules[rule], records.observations.ids
@@ -249,16 +254,6 @@ class Guard:
         # It holds, and where it looks is known: nothing has to be evaluated once more.
         found = (int(facts.readings[place][user]) for place in witness.places)
         return next((index for index in found if index >= 0), None)
-
-
-def _evaluated(evaluate: Sequence[Evaluate], values: FactValues, n_users: int) -> BoolArray:
-    if n_users == 1:
-        found = [bool(each(values)) for each in evaluate]  # of an array of one, too
-        return np.array(found, dtype=bool).reshape(1, len(found))
-    holds = np.empty((n_users, len(evaluate)), dtype=bool)
-    for column, each in enumerate(evaluate):
-        holds[:, column] = each(values)
-    return holds
 
 
 def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
+from recommender.guardrails.program import Form, compared
 from recommender.guardrails.terms import (
     Evaluate,
     Expression,
@@ -18,9 +19,10 @@ from recommender.guardrails.terms import (
     SexIs,
     TextIs,
     all_seen,
+    alternative,
     conjunction,
     expect,
-    nothing_seen,
+    negation,
     of_fact,
 )
 
@@ -31,6 +33,20 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
+}
+_SYMBOLS: Mapping[type[ast.cmpop], str] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+_MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
 }
 
 
@@ -57,7 +73,18 @@ def _link(
     if "text" in kinds:
         return _word_link(left, symbol, right, node, scope)
     left, right = (_as_number(side, node, scope) for side in (left, right))
-    return Expression("truth", _number_link(left, symbol, right), all_seen((left, right)))
+    evaluate, seen = _number_link(left, symbol, right), all_seen((left, right))
+    return Expression("truth", evaluate, seen, None, _form(left, symbol, right))
+
+
+def _form(left: Expression, symbol: ast.cmpop, right: Expression) -> Form | None:
+    """Of a fact compared with a number, either way round."""
+    if left.place is not None and isinstance(right.constant, float):
+        return compared(left.place, _SYMBOLS[type(symbol)], right.constant)
+    if right.place is not None and isinstance(left.constant, float):
+        mirrored = _MIRRORED.get(type(symbol), type(symbol))
+        return compared(right.place, _SYMBOLS[mirrored], left.constant)
+    return None
 
 
 def _number_link(left: Expression, symbol: ast.cmpop, right: Expression) -> Evaluate:
@@ -88,10 +115,7 @@ def _word_link(
     same, missing = _word_facts(subject, str(word.constant), scope)
     if isinstance(symbol, ast.Eq):
         return same
-    is_same, is_missing = same.evaluate, missing.evaluate
-    return Expression(
-        "truth", lambda facts: (is_same(facts) | is_missing(facts)) ^ True, nothing_seen
-    )
+    return negation(alternative((same, missing)))
 
 
 def _word_facts(subject: Expression, word: str, scope: Scope) -> tuple[Expression, Expression]:

@@ -22,7 +22,7 @@ from recommender.domain import (
     Eligibility,
     EventType,
 )
-from recommender.guardrails.profile import OneProfile, completed_years
+from recommender.guardrails.program import NEVER
 from recommender.guardrails.rules import Rule, Rules
 from recommender.guardrails.terms import Expression, nothing_seen
 
@@ -41,7 +41,7 @@ ELIGIBILITY = Rule(
 """What a verdict cites where an action's own ``eligible`` is not met."""
 
 _SPREADING = ("screening:", "vaccination:")
-_NEVER = Expression("truth", lambda _: False, nothing_seen)
+_NEVER = Expression("truth", lambda _: False, nothing_seen, None, NEVER)
 
 
 def with_eligibility(rules: Rules) -> Rules:
@@ -77,22 +77,22 @@ class EligibilityCheck:
         self._covers_for = _covered_seconds(catalogue.actions)
         self._covers = _covered_actions(catalogue.actions)
 
-    def ineligible(self, records: Records, as_of: float) -> BoolArray:
+    def ineligible(self, records: Records, age: FloatArray, as_of: float) -> BoolArray:
         """Who is not known to meet what an action asks for, [n_users, n_actions].
 
-        ``as_of`` is in seconds since 1970; nothing later is looked at.
+        ``age`` is in completed years, NaN if unknown, [n_users]; ``as_of`` in seconds since 1970;
+        nothing later is looked at.
         """
         if self._asks_nothing:
             refused = np.zeros((len(records.users), len(self._set_of)), dtype=bool)
         else:
-            refused = self._profile_refused(records.users, as_of)[:, self._set_of]
+            refused = self._profile_refused(records.users, age[:, None])[:, self._set_of]
         if self._covers_for.any():
             self._refuse_done(refused, records, as_of)
         return refused
 
-    def _profile_refused(self, users: Users, as_of: float) -> BoolArray:
+    def _profile_refused(self, users: Users, age: FloatArray) -> BoolArray:
         """[n_users, n_different]; a comparison with an unknown age is false."""
-        age = _ages(users, as_of)
         of_age = ((age >= self._lowest) | (self._lowest == -np.inf)) & (
             (age <= self._highest) | (self._highest == np.inf)
         )
@@ -129,13 +129,6 @@ class EligibilityCheck:
         for column, names in enumerate(lists):
             marks[[self._conditions[name] for name in names], column] = 1.0
         return marks
-
-
-def _ages(users: Users, as_of: float) -> FloatArray:
-    """Completed years, NaN where unknown, [n_users, 1]."""
-    if len(users) == 1:  # the quicker way for a live answer
-        return np.array([[OneProfile(users, {}, as_of).age]])
-    return completed_years(users.born_at, as_of)[:, None]
 
 
 def _profile_part(eligible: Eligibility) -> Eligibility:

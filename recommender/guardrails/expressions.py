@@ -31,6 +31,7 @@ from typing import Any
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
 from recommender.guardrails.comparisons import compare
+from recommender.guardrails.program import Denied, Within, known
 from recommender.guardrails.terms import (
     Age,
     DaysSince,
@@ -44,10 +45,11 @@ from recommender.guardrails.terms import (
     TextIs,
     UnknownPerson,
     all_seen,
+    alternative,
     conjunction,
     expect,
-    first_true_seen,
     fold,
+    negation,
     nothing_seen,
     of_fact,
 )
@@ -89,7 +91,8 @@ def _name(node: ast.Name, scope: Scope) -> Expression:
     name = node.id
     if name in scope.definitions:
         place = scope.place(Defined(name))
-        return Expression("truth", operator.itemgetter(place), scope.definitions[name].witness)
+        value, witness = operator.itemgetter(place), scope.definitions[name].witness
+        return Expression("truth", value, witness, None, Within(place, 1.0, 1.0))
     if name == "age":
         return of_fact(Age(), "number", scope)
     if name == "sex":
@@ -139,13 +142,15 @@ def _unknown(node: ast.Call, scope: Scope) -> Expression:
         return of_fact(SexIs(SEX_CODES["unknown"]), "truth", scope)
     if subject.kind == "attribute":
         return of_fact(TextIs(str(subject.constant), None), "truth", scope)
-    value = expect(subject, "number", node.args[0]).evaluate
+    number = expect(subject, "number", node.args[0])
+    value = number.evaluate
 
     def evaluate(facts: FactValues) -> Any:
         found = value(facts)
         return found != found  # only NaN differs from itself
 
-    return Expression("truth", evaluate, nothing_seen)
+    form = None if number.place is None else Denied(known(number.place))
+    return Expression("truth", evaluate, nothing_seen, None, form)
 
 
 def _windowed(node: ast.Call, scope: Scope) -> Expression:
@@ -183,16 +188,14 @@ def _bool_op(node: ast.BoolOp, scope: Scope) -> Expression:
     parts = [expect(_compile(value, scope), "truth", value) for value in node.values]
     if isinstance(node.op, ast.And):
         return conjunction(parts)
-    return Expression("truth", fold(operator.or_, parts), first_true_seen(parts))
+    return alternative(parts)
 
 
 def _unary_op(node: ast.UnaryOp, scope: Scope) -> Expression:
     inner = _compile(node.operand, scope)
     value = inner.evaluate
     if isinstance(node.op, ast.Not):
-        expect(inner, "truth", node.operand)
-        # Unlike `not` and `~`, xor negates a bool and an array of bools alike.
-        return Expression("truth", lambda facts: value(facts) ^ True, inner.witness)
+        return negation(expect(inner, "truth", node.operand))
     if isinstance(node.op, ast.USub):
         expect(inner, "number", node.operand)
         return Expression("number", lambda facts: -value(facts), inner.witness)

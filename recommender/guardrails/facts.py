@@ -5,106 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
-from recommender.guardrails.profile import OneProfile, Profiles, profile_facts
+from recommender.guardrails.profile import ProfileReader, completed_years
+from recommender.guardrails.program import Program
 from recommender.guardrails.standing import Arbiter, Readings, Standing
-from recommender.guardrails.terms import Defined, Expression, Fact, Has, Reading
+from recommender.guardrails.terms import (
+    Age,
+    DaysSince,
+    Defined,
+    Expression,
+    Fact,
+    FactValues,
+    NumberOf,
+    Reading,
+    form_of,
+)
 
 _SECONDS_PER_HOUR = 3600.0
-
-
-@dataclass(frozen=True)
-class Dispute:
-    """What the facts would be if the other of two disagreeing readings counted.
-
-    Attributes
-    ----------
-    users
-        Of which people, ascending.
-    values, readings
-        As in ``Facts``, with one entry for each of ``users``.
-    """
-
-    users: IntArray
-    values: list[Any]
-    readings: Mapping[int, IntArray]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Facts about some people.
-
-    Attributes
-    ----------
-    values
-        One entry a fact, in the order in which the rules asked for them: a Python number or bool if
-        ``n_users`` is one, else an array with one entry a person.
-    readings
-        For each reading among the facts, by its place: which observation it is (an index into
-        ``Records.observations``, -1 if unknown), one entry a person.
-    disputes
-        The same facts with readings that dispute each other at their lowest, then at their highest;
-        empty where none do.
-    rivals, set_aside
-        By metric name, for those that have any: readings that dispute each other (the latest, the
-        lowest, the highest) and spikes that were not believed, as observations, [3 or 1, n_users]
-        and -1 for none.
-    """
-
-    n_users: int
-    values: list[Any]
-    readings: Mapping[int, IntArray]
-    disputes: Sequence[Dispute] = ()
-    rivals: Mapping[str, IntArray] = field(default_factory=dict)
-    set_aside: Mapping[str, IntArray] = field(default_factory=dict)
-
-    def versions(self, user: int) -> Iterator[tuple[list[Any], Mapping[int, int]]]:
-        """The facts about one person as plain numbers and bools, and each reading's observation.
-
-        First as they stand, then as they would be by readings that dispute those.
-        """
-        yield self.of(user), self._seen[user]
-        for dispute in self.disputes:
-            at = int(np.searchsorted(dispute.users, user))
-            if at < len(dispute.users) and dispute.users[at] == user:
-                seen_then = {place: int(seen[at]) for place, seen in dispute.readings.items()}
-                yield _plain(dispute.values, at, self.n_users), seen_then
-
-    def rival(self, user: int, observation: int) -> int | None:
-        """A reading that disputes this one, as an observation; None if none does."""
-        for group in self.rivals.values():
-            found = group[:, user].tolist()
-            if observation in found:
-                return next((each for each in found if each not in (observation, -1)), None)
-        return None
-
-    def of(self, user: int) -> list[Any]:
-        """The facts about one person as they stand, as plain numbers and bools."""
-        return self.values if self.n_users == 1 else self._rows[user]
-
-    @cached_property
-    def _rows(self) -> list[list[Any]]:
-        """The facts about each person."""
-        columns = (values.tolist() for values in self.values)
-        return list(map(list, zip(*columns, strict=True))) or [[]] * self.n_users
-
-    @cached_property
-    def _seen(self) -> list[dict[int, int]]:
-        """By person, the observation behind each reading."""
-        columns = [seen.tolist() for seen in self.readings.values()]
-        rows = zip(*columns, strict=True) if columns else [()] * self.n_users
-        return [dict(zip(self.readings, row, strict=True)) for row in rows]
+_NUMBERS = (Age, DaysSince, NumberOf, Reading)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a set of rules asks for, sorted by kind once, so that gathering is quick.
+    """What a set of rules asks for.
 
     Attributes
     ----------
@@ -133,14 +61,107 @@ class Needs:
         return tuple((at, fact) for at, fact in enumerate(self.facts) if isinstance(fact, Reading))
 
     @cached_property
-    def conditions(self) -> dict[str, int]:
-        """Conditions asked for, numbered."""
-        names = (fact.condition for fact in self.facts if isinstance(fact, Has))
-        return {name: number for number, name in enumerate(names)}
+    def truths(self) -> tuple[bool, ...]:
+        """Which facts are true or false, not numbers."""
+        return tuple(not isinstance(fact, _NUMBERS) for fact in self.facts)
 
 
-def _plain(values: list[Any], at: int, n_users: int) -> list[Any]:
-    return values if n_users == 1 else [value[at].item() for value in values]
+@dataclass(frozen=True)
+class Dispute:
+    """What the facts would be if the other of two disagreeing readings counted.
+
+    Attributes
+    ----------
+    users
+        Of which people, ascending.
+    matrix, readings
+        As in ``Facts``, with one entry for each of ``users``.
+    """
+
+    users: IntArray
+    matrix: FloatArray
+    readings: Mapping[int, IntArray]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts about some people.
+
+    Attributes
+    ----------
+    matrix
+        One row a fact, in the order in which the rules asked for them: numbers, NaN where unknown,
+        and truths as 0 or 1, [n_facts, n_users].
+    age
+        Completed years, NaN where unknown, [n_users].
+    readings
+        For each reading among the facts, by its place: which observation it is (an index into
+        ``Records.observations``, -1 if unknown), one entry a person.
+    disputes
+        The same facts with readings that dispute each other at their lowest, then at their highest;
+        empty where none do.
+    rivals, set_aside
+        By metric name, for those that have any: readings that dispute each other (the latest, the
+        lowest, the highest) and spikes that were not believed, as observations, [3 or 1, n_users]
+        and -1 for none.
+    """
+
+    needs: Needs
+    matrix: FloatArray
+    age: FloatArray
+    readings: Mapping[int, IntArray]
+    disputes: Sequence[Dispute] = ()
+    rivals: Mapping[str, IntArray] = field(default_factory=dict)
+    set_aside: Mapping[str, IntArray] = field(default_factory=dict)
+
+    @property
+    def n_users(self) -> int:
+        """How many people."""
+        return len(self.age)
+
+    @property
+    def values(self) -> FactValues:
+        """The facts as expressions take them: numbers or bools, one entry a person."""
+        rows = zip(self.matrix, self.needs.truths, strict=True)
+        return [row == 1.0 if truth else row for row, truth in rows]
+
+    def versions(self, user: int) -> Iterator[tuple[FactValues, Mapping[int, int]]]:
+        """The facts about one person as plain numbers and bools, and each reading's observation.
+
+        First as they stand, then as they would be by readings that dispute those.
+        """
+        yield self.of(user), _seen(self.readings, user)
+        for dispute in self.disputes:
+            at = int(np.searchsorted(dispute.users, user))
+            if at < len(dispute.users) and dispute.users[at] == user:
+                yield self._plain(dispute.matrix, at), _seen(dispute.readings, at)
+
+    def rival(self, user: int, observation: int) -> int | None:
+        """A reading that disputes this one, as an observation; None if none does."""
+        for group in self.rivals.values():
+            found = group[:, user].tolist()
+            if observation in found:
+                return next((each for each in found if each not in (observation, -1)), None)
+        return None
+
+    def of(self, user: int) -> FactValues:
+        """The facts about one person as they stand, as plain numbers and bools."""
+        if user not in self._kept:
+            self._kept[user] = self._plain(self.matrix, user)
+        return self._kept[user]
+
+    @cached_property
+    def _kept(self) -> dict[int, FactValues]:
+        """Of whom more than one rule asks, by person."""
+        return {}
+
+    def _plain(self, matrix: FloatArray, user: int) -> FactValues:
+        found = zip(matrix[:, user].tolist(), self.needs.truths, strict=True)
+        return [value == 1.0 if truth else value for value, truth in found]
+
+
+def _seen(readings: Mapping[int, IntArray], user: int) -> dict[int, int]:
+    return {place: int(seen[user]) for place, seen in readings.items()}
 
 
 class FactReader:
@@ -170,33 +191,34 @@ class FactReader:
             (place, metrics.index[one.metric], _window(one, metrics), one.kind)
             for place, one in needs.extremes
         ]
-        self._of_profile = profile_facts(needs.facts)
-        self._defined = [
-            (place, needs.definitions[fact.name].evaluate)
+        self._profiles = ProfileReader(needs.facts)
+        defined = {
+            place: form_of(needs.definitions[fact.name])
             for place, fact in enumerate(needs.facts)
             if isinstance(fact, Defined)
-        ]
+        }
+        self._defined = list(defined)
+        self._definitions = Program(list(defined.values()), defined)
 
     def read(self, records: Records, as_of: float) -> Facts:
         """Gather the facts about every user of ``records``; ``as_of`` is in seconds since 1970."""
-        n_users, asked = len(records.users), self._needs.conditions
-        values: list[Any] = [None] * len(self._needs.facts)
+        users = records.users
+        matrix = np.zeros((len(self._needs.facts) + 1, len(users)))
+        age = completed_years(users.born_at, as_of)
+        self._profiles.fill(matrix, users, age, as_of)
+        matrix = matrix[:-1]
         known = self.that_count(records, as_of)
         standing = self._arbiter.standing(known)
-        readings = self._read_readings(known, standing.place, as_of, values)
-        kind = OneProfile if n_users == 1 else Profiles
-        profile = kind(records.users, asked, as_of)
-        for place, gather, fact in self._of_profile:
-            values[place] = gather(profile, fact)
-        self._define(values)
-        facts = Facts(n_users, values, readings)
+        readings = self._read_readings(known, standing.place, as_of, matrix)
+        self._define(matrix)
+        facts = Facts(self._needs, matrix, age, readings)
         if standing.disputed.any() or (standing.set_aside >= 0).any():
             return self._with_doubts(facts, known, standing, as_of)
         return facts
 
-    def _define(self, values: list[Any]) -> None:
-        for place, evaluate in self._defined:
-            values[place] = evaluate(values)
+    def _define(self, matrix: FloatArray) -> None:
+        if self._defined:
+            matrix[self._defined] = self._definitions.run(matrix)
 
     def _with_doubts(
         self, facts: Facts, known: Readings, standing: Standing, as_of: float
@@ -205,12 +227,11 @@ class FactReader:
         users = np.flatnonzero(standing.disputed.any(axis=0))
         disputes = []
         for other in (standing.low, standing.high) if len(users) else ():
-            values = facts.values if facts.n_users == 1 else [each[users] for each in facts.values]
-            values = list(values)
+            matrix = facts.matrix[:, users]
             seen = {place: each[users] for place, each in facts.readings.items()}
-            seen |= self._latest_readings(known, other[:, users], as_of, values)
-            self._define(values)
-            disputes.append(Dispute(users, values, seen))
+            seen |= self._latest_readings(known, other[:, users], as_of, matrix)
+            self._define(matrix)
+            disputes.append(Dispute(users, matrix, seen))
         rows = np.flatnonzero(standing.disputed.any(axis=1)).tolist()
         bounds = np.stack([standing.place, standing.low, standing.high])
         bounds = np.where(standing.disputed, bounds, -1)
@@ -225,28 +246,22 @@ class FactReader:
         )
 
     def _latest_readings(
-        self, known: Readings, standing: IntArray, as_of: float, values: list[Any]
+        self, known: Readings, standing: IntArray, as_of: float, matrix: FloatArray
     ) -> dict[int, IntArray]:
         """Fill in the latest values from the places of the standing readings."""
         place = standing[self._row]
         fresh = (place >= 0) & (known.at_place(place) >= (as_of - self._window)[:, None])
         found = np.where(fresh, known.value_at(place), np.nan)
         which = np.where(fresh, known.observation(place), -1)
-        alone = known.n_users == 1
-        for number, value in zip(
-            self._latest, found[:, 0].tolist() if alone else found, strict=True
-        ):
-            values[number] = value
+        matrix[self._latest] = found
         return dict(zip(self._latest, which, strict=True))
 
     def _read_readings(
-        self, known: Readings, standing: IntArray, as_of: float, values: list[Any]
+        self, known: Readings, standing: IntArray, as_of: float, matrix: FloatArray
     ) -> dict[int, IntArray]:
-        seen = self._latest_readings(known, standing, as_of, values)
-        alone = known.n_users == 1
+        seen = self._latest_readings(known, standing, as_of, matrix)
         for place, metric, window, kind in self._extremes:
-            extreme, seen[place] = _extreme(known, metric, as_of - window, kind)
-            values[place] = extreme.item() if alone else extreme
+            matrix[place], seen[place] = _extreme(known, metric, as_of - window, kind)
         return seen
 
     def that_count(self, records: Records, as_of: float) -> Readings:

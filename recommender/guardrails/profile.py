@@ -1,15 +1,14 @@
-"""What the rules ask of profiles: of one person in plain values, of many in arrays."""
+"""What the rules ask of profiles: birth dates, sex, conditions and further columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 
-from recommender.dataset import BoolArray, FloatArray, IntArray, ObjectArray, Users
+from recommender.dataset import FloatArray, IntArray, ObjectArray, Users
 from recommender.domain import SECONDS_PER_DAY
 from recommender.guardrails.terms import (
     Age,
@@ -22,151 +21,84 @@ from recommender.guardrails.terms import (
     UnknownPerson,
 )
 
-_UNKNOWN = float("nan")
-_FIRST_DAY = date(1970, 1, 1)
 
-
-class Profile(Protocol):
-    """Profile facts, of one person as plain values or of many as arrays with one entry each."""
-
-    @property
-    def sex(self) -> Any:
-        """Codes of ``domain.SEX_CODES``."""
-
-    @property
-    def age(self) -> Any:
-        """Completed calendar years, NaN where unknown or not yet born."""
-
-    @property
-    def unknown_person(self) -> Any:
-        """Whether neither a usable birth date nor any condition is on record."""
-
-    def has(self, condition: str) -> Any:
-        """Whether a condition is on record."""
-
-    def attribute(self, name: str) -> Any:
-        """A further column as it is, None where it is not known."""
-
-    def word_is(self, name: str, word: str | None) -> Any:
-        """Whether a further column is this word in any spelling, or for None, whether unknown."""
-
-    def number(self, name: str) -> Any:
-        """A further column as a number, NaN where it is none."""
-
-    def days_since(self, name: str) -> Any:
-        """Days since the date in a further column, NaN where there is none or it is to come."""
-
-
-class OneProfile:
-    """The profile of the only person in ``users``."""
-
-    def __init__(self, users: Users, _asked: Mapping[str, int], as_of: float) -> None:
-        self._users, self._as_of = users, as_of
-        self._conditions = frozenset(users.condition_name.tolist())
-        self.sex = int(users.sex[0])
-        self.age = _age(float(users.born_at[0]), as_of)
-        self.unknown_person = self.age != self.age and not self._conditions
-
-    def has(self, condition: str) -> bool:
-        """See ``Profile``."""
-        return condition in self._conditions
-
-    def attribute(self, name: str) -> object:
-        """See ``Profile``."""
-        column = self._users.attributes.get(name)
-        return None if column is None else column[0]
-
-    def word_is(self, name: str, word: str | None) -> bool:
-        """See ``Profile``."""
-        return _spelled(self.attribute(name)) == _spelled(word)
-
-    def number(self, name: str) -> float:
-        """See ``Profile``."""
-        return _as_number(self.attribute(name))
-
-    def days_since(self, name: str) -> float:
-        """See ``Profile``."""
-        days = (self._as_of - _instant(self.attribute(name))) / SECONDS_PER_DAY
-        return days if days >= 0 else _UNKNOWN
-
-
-class Profiles:
-    """The profiles of many people.
+class ProfileReader:
+    """Fills in those of some facts that profiles answer.
 
     Parameters
     ----------
-    asked
-        Conditions that may be asked for, numbered.
+    facts
+        Each at its place.
     """
 
-    def __init__(self, users: Users, asked: Mapping[str, int], as_of: float) -> None:
-        self._users, self._asked, self._as_of = users, asked, as_of
-        self._words: dict[str, ObjectArray] = {}
-        self.sex = users.sex
-        self.age = completed_years(users.born_at, as_of)
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        placed = list(enumerate(facts))
+        self._age = [place for place, fact in placed if isinstance(fact, Age)]
+        self._stranger = [place for place, fact in placed if isinstance(fact, UnknownPerson)]
+        self._condition = {fact.condition: at for at, fact in placed if isinstance(fact, Has)}
+        self._sex, self._code = _pairs([(at, f.code) for at, f in placed if isinstance(f, SexIs)])
+        self._number = [(at, f.attribute) for at, f in placed if isinstance(f, NumberOf)]
+        self._since = [(at, f.attribute) for at, f in placed if isinstance(f, DaysSince)]
+        self._unknown = np.array([at for at, _ in (*self._number, *self._since)], dtype=np.int64)
+        texts = [(at, fact) for at, fact in placed if isinstance(fact, TextIs)]
+        columns = {name: row for row, name in enumerate({f.attribute: 0 for _, f in texts})}
+        self._words: dict[str, dict[object, int]] = {name: {None: 0} for name in columns}
+        for _, fact in texts:
+            words = self._words[fact.attribute]
+            words.setdefault(_spelled(fact.word), len(words))
+        self._text = np.array([at for at, _ in texts], dtype=np.int64)
+        self._column, self._word = _pairs(
+            [
+                (columns[fact.attribute], self._words[fact.attribute][_spelled(fact.word)])
+                for _, fact in texts
+            ]
+        )
 
-    @cached_property
-    def _has(self) -> BoolArray:
-        """[n_conditions asked for + 1, n_users]; what nobody asks for is in the last row."""
-        flags = np.zeros((len(self._asked) + 1, len(self._users)), dtype=bool)
-        which = [self._asked.get(name, -1) for name in self._users.condition_name.tolist()]
-        flags[which, self._users.condition_user] = True
-        return flags
+    def fill(self, matrix: FloatArray, users: Users, age: FloatArray, as_of: float) -> None:
+        """Fill in rows of [n_facts + 1, n_users], of zeros; the last one takes what nobody asks.
 
-    @cached_property
-    def unknown_person(self) -> BoolArray:
-        """See ``Profile``."""
-        unknown: BoolArray = np.isnan(self.age)
-        unknown[self._users.condition_user] = False
-        return unknown
+        ``age`` is in completed years, NaN if unknown.
+        """
+        matrix[self._age] = age
+        matrix[self._sex] = users.sex == self._code[:, None]
+        which = [self._condition.get(name, -1) for name in users.condition_name.tolist()]
+        matrix[np.array(which, dtype=np.int64), users.condition_user] = 1.0
+        stranger = np.isnan(age)
+        stranger[users.condition_user] = False
+        matrix[self._stranger] = stranger
+        matrix[self._text] = self._codes(users)[self._column] == self._word[:, None]
+        matrix[self._unknown] = np.nan
+        self._fill_numbers(matrix, users.attributes, as_of)
 
-    def has(self, condition: str) -> BoolArray:
-        """See ``Profile``."""
-        found: BoolArray = self._has[self._asked[condition]]
-        return found
+    def _codes(self, users: Users) -> IntArray:
+        """Numbers of the words asked for, [n_columns, n_users]: 0 of the unknown, -1 of others."""
+        codes = np.zeros((len(self._words), len(users)), dtype=np.int64)
+        for row, (name, words) in enumerate(self._words.items()):
+            if name in users.attributes:
+                codes[row] = [_code(value, words) for value in users.attributes[name].tolist()]
+        return codes
 
-    def attribute(self, name: str) -> ObjectArray:
-        """See ``Profile``."""
-        column = self._users.attributes.get(name)
-        if column is None:
-            return np.full(len(self._users), None, dtype=object)
-        return np.asarray(column, dtype=object)
-
-    def word_is(self, name: str, word: str | None) -> BoolArray:
-        """See ``Profile``."""
-        if name not in self._users.attributes:
-            return np.full(len(self._users), word is None)
-        if name not in self._words:
-            values = map(_spelled, self.attribute(name))
-            self._words[name] = np.fromiter(values, dtype=object, count=len(self._users))
-        same: BoolArray = np.asarray(self._words[name] == _spelled(word), dtype=bool)
-        return same
-
-    def number(self, name: str) -> FloatArray:
-        """See ``Profile``."""
-        values = self.attribute(name)
-        return np.fromiter(map(_as_number, values), np.float64, len(values))
-
-    def days_since(self, name: str) -> FloatArray:
-        """See ``Profile``."""
-        column = self._users.attributes.get(name)
-        if column is None:
-            return np.full(len(self._users), np.nan)
-        instants = np.fromiter(map(_instant, column), np.float64, len(column))
-        days = (self._as_of - instants) / SECONDS_PER_DAY
-        return np.where(days >= 0, days, np.nan)
+    def _fill_numbers(
+        self, matrix: FloatArray, attributes: Mapping[str, ObjectArray], as_of: float
+    ) -> None:
+        for place, name in self._number:
+            if name in attributes:
+                matrix[place] = [_as_number(value) for value in attributes[name].tolist()]
+        for place, name in self._since:
+            if name in attributes:
+                instants = np.array([_instant(value) for value in attributes[name].tolist()])
+                days = (as_of - instants) / SECONDS_PER_DAY
+                matrix[place] = np.where(days >= 0, days, np.nan)
 
 
-Gather = Callable[[Profile, Any], Any]
+def _pairs(pairs: Sequence[tuple[int, int]]) -> IntArray:
+    """Pairs as two rows."""
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2).T
 
 
-def profile_facts(facts: Sequence[Fact]) -> list[tuple[int, Gather, Fact]]:
-    """Those of the facts that a profile answers: place, how to get it, what is asked."""
-    return [
-        (place, _GATHER[type(fact)], fact)
-        for place, fact in enumerate(facts)
-        if type(fact) in _GATHER
-    ]
+def _code(value: object, words: Mapping[object, int]) -> int:
+    word = _spelled(value)
+    return words.get(word, -1) if word is None or isinstance(word, str) else -1
 
 
 def _spelled(value: object) -> object:
@@ -176,28 +108,6 @@ def _spelled(value: object) -> object:
     if isinstance(value, str):
         return value.strip().casefold() or None
     return None if value != value else value  # only NaN differs from itself
-
-
-_GATHER: Mapping[type[Any], Gather] = {
-    Age: lambda profile, _: profile.age,
-    SexIs: lambda profile, fact: profile.sex == fact.code,
-    Has: lambda profile, fact: profile.has(fact.condition),
-    TextIs: lambda profile, fact: profile.word_is(fact.attribute, fact.word),
-    NumberOf: lambda profile, fact: profile.number(fact.attribute),
-    DaysSince: lambda profile, fact: profile.days_since(fact.attribute),
-    UnknownPerson: lambda profile, _: profile.unknown_person,
-}
-
-
-def _age(born_at: float, as_of: float) -> float:
-    """As ``completed_years``, of one person."""
-    if born_at != born_at:
-        return _UNKNOWN
-    born, today = (
-        _FIRST_DAY + timedelta(days=instant // SECONDS_PER_DAY) for instant in (born_at, as_of)
-    )
-    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
-    return float(years) if years >= 0 else _UNKNOWN
 
 
 def completed_years(born_at: FloatArray, as_of: float) -> FloatArray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from recommender.errors import RuleError
+from recommender.guardrails.program import Denied, Every, Form, Reckoned, Within, some
 
 FactValues: TypeAlias = Sequence[Any]
 """One value a fact: a float or bool for one person, an array with one entry a person for many."""
@@ -98,12 +99,23 @@ class Expression:
         first true side, otherwise all it looks at.
     constant
         The number or word itself where it is one.
+    form
+        Of what a truth is made, for ``program``; None if only ``evaluate`` can tell.
+    place
+        Of which fact a number is the value, None if it takes more.
     """
 
     kind: str
     evaluate: Evaluate
     witness: Witness
     constant: float | str | None = None
+    form: Form | None = None
+    place: int | None = None
+
+
+def form_of(found: Expression) -> Form:
+    """What a program makes of a truth."""
+    return found.form or Reckoned(found.evaluate)
 
 
 @dataclass
@@ -175,12 +187,28 @@ def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
     """An expression whose value is a single fact."""
     place = scope.place(fact)
     witness = AlwaysSeen((place,)) if isinstance(fact, Reading) else nothing_seen
-    return Expression(kind, operator.itemgetter(place), witness)
+    form = Within(place, 1.0, 1.0) if kind == "truth" else None
+    return Expression(kind, operator.itemgetter(place), witness, None, form, place)
 
 
 def conjunction(parts: Sequence[Expression]) -> Expression:
     """An expression that holds if every part does."""
-    return Expression("truth", fold(operator.and_, parts), all_seen(parts))
+    form = Every(tuple(map(form_of, parts)))
+    return Expression("truth", fold(operator.and_, parts), all_seen(parts), None, form)
+
+
+def alternative(parts: Sequence[Expression]) -> Expression:
+    """An expression that holds if one part does."""
+    form = some(list(map(form_of, parts)))
+    return Expression("truth", fold(operator.or_, parts), first_true_seen(parts), None, form)
+
+
+def negation(part: Expression) -> Expression:
+    """An expression that holds if the part does not, and looks where that looks."""
+    value = part.evaluate
+    # Unlike `not` and `~`, xor negates a bool and an array of bools alike.
+    form = Denied(form_of(part))
+    return Expression("truth", lambda facts: value(facts) ^ True, part.witness, None, form)
 
 
 def fold(join: Callable[[Any, Any], Any], parts: Sequence[Expression]) -> Evaluate:

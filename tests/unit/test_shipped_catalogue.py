@@ -22,6 +22,7 @@ from recommender.domain import EVERYBODY, Action, Audience, Catalogue
 from recommender.features.actions import described
 from recommender.guardrails.check import Guard
 from recommender.guardrails.eligibility import EligibilityCheck
+from recommender.guardrails.profile import completed_years
 
 DOMAINS = {
     "activity",
@@ -177,7 +178,8 @@ def test_eligibility_and_the_rules_agree_on_age_and_sex(tag: str) -> None:
 
 
 def _refused(actions: list[Action], records: Records) -> BoolArray:
-    return EligibilityCheck(Catalogue(tuple(actions))).ineligible(records, NOW)
+    age = completed_years(records.users.born_at, NOW)
+    return EligibilityCheck(Catalogue(tuple(actions))).ineligible(records, age, NOW)
 
 
 def test_every_service_says_whom_it_is_for_and_how_long_it_lasts() -> None:
