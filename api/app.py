@@ -14,13 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from recommender import __version__
 from recommender.documents import answer_document
-from recommender.domain import Catalogue
+from recommender.domain import Catalogue, RecommendationList
 from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.knowledge import load_knowledge
 from recommender.logs import start_log
 from recommender.published import Published
-from recommender.recommend import Question, recommend_each
+from recommender.recommend import Question, answer_each
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, Patience, connect
@@ -132,9 +132,13 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
 def _answers(
     published: Published, telemetry: Telemetry, settings: Settings, questions: Sequence[Question]
 ) -> list[bytes]:
-    answers = recommend_each(published, questions, settings)
-    telemetry.recommended(answers)
-    return [as_json(answer_document(answer)) for answer in answers]
+    given = answer_each(published, questions, settings, _written)
+    telemetry.recommended([answer for answer, _ in given])
+    return [body for _, body in given]
+
+
+def _written(answers: list[RecommendationList]) -> list[tuple[RecommendationList, bytes]]:
+    return [(answer, as_json(answer_document(answer))) for answer in answers]
 
 
 @asynccontextmanager

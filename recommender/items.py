@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,13 +51,11 @@ class Rows:
 def items_of(
     assessor: Assessor,
     assessment: Assessment,
-    records: Records,
     users: Sequence[int],
     listed: Sequence[Listed],
     scores: FloatArray,
-    audience: Audience,
 ) -> list[tuple[Recommendation, ...]]:
-    """Items of lists, in order.
+    """Items of lists, in order; their reasons are still to be added (``with_reasons``).
 
     Parameters
     ----------
@@ -72,19 +70,41 @@ def items_of(
     )
     ends = np.cumsum([len(each.shown) for each in listed]).tolist()
     ranks = [rank for each in listed for rank in range(1, len(each.shown) + 1)]
-    reasons = _reasons(assessor, assessment, records, rows, audience)
     chances = [chance for each in listed for chance in each.propensity.tolist()]
     columns = (
         *(ranks, action, score, p_complete, benefit, parts, verdict, rule_id),
-        *(reasons, chances, error),
+        *(repeat((), len(ranks)), chances, error),
     )
     items = list(map(_recommendation, zip(*columns, strict=True)))
     return [tuple(items[begin:end]) for begin, end in pairwise([0, *ends])]
 
 
-def _reasons(
-    assessor: Assessor, assessment: Assessment, records: Records, rows: Rows, audience: Audience
+def with_reasons(
+    items: Sequence[tuple[Recommendation, ...]], reasons: Iterable[tuple[Reason, ...]]
+) -> list[tuple[Recommendation, ...]]:
+    """The same items with the reasons of each, which come one list's after the other's."""
+    why = iter(reasons)
+    return [
+        tuple(
+            _recommendation((*item[:_REASONS], next(why), *item[_REASONS + 1 :])) for item in each
+        )
+        for each in items
+    ]
+
+
+_REASONS = Recommendation._fields.index("reasons")
+
+
+def reasons_of(
+    assessor: Assessor,
+    assessment: Assessment,
+    records: Records,
+    users: Sequence[int],
+    listed: Sequence[Listed],
+    audience: Audience,
 ) -> list[tuple[Reason, ...]]:
+    """Reasons of each item of lists, list after list; arguments as in ``items_of``."""
+    rows = Rows.of(users, [each.shown for each in listed])
     assert assessment.view is not None  # few people were assessed
     measured = np.zeros(assessment.readings.shape, dtype=bool)
     measured[records.observations.user, records.observations.metric] = True

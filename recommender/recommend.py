@@ -9,16 +9,18 @@ way together: one query, one pass over arrays, one transaction.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from recommender.alerts import alerts_for, keep_each
 from recommender.assess import FEW, Assessment, Assessor
 from recommender.dataset import IntArray, Records
-from recommender.domain import Alert, Audience, Objective, RecommendationList
+from recommender.domain import Alert, Audience, Objective, Reason, RecommendationList
 from recommender.errors import NotFoundError
 from recommender.items import (
     RankedAction,
@@ -26,6 +28,8 @@ from recommender.items import (
     is_unknown,
     items_of,
     ranked_actions,
+    reasons_of,
+    with_reasons,
 )
 from recommender.published import LiveRun, Published
 from recommender.selection import Listed, eligible, lists_of
@@ -36,6 +40,8 @@ from recommender.store.direct import Direct, direct
 from recommender.store.read import load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
 from recommender.verdict_log import decided, verdict_log
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -93,18 +99,48 @@ def recommend_each(
 
     Nobody's answer depends on who else asks.
     """
+    return answer_each(published, questions, settings, list)
+
+
+def answer_each(
+    published: Published,
+    questions: Sequence[Question],
+    settings: Settings,
+    write: Callable[[list[RecommendationList]], list[Given]],
+) -> list[Given]:
+    """As ``recommend_each``; what ``write`` makes of the answers, each in its place.
+
+    Reasons and ``write`` are worked out while the database keeps the log, which needs neither.
+    Nothing is given before the log is kept.
+    """
     live, now = published.current(), datetime.now(UTC)
     clock = Stopwatch(question.watch for question in questions)
-    logged: dict[int, Logged] = {}
+    drafts: dict[int, Logged] = {}
     with direct(published.engine) as store:
         most = min(FEW, live.assessor.model.at_once)
-        for places in _alike(questions, most):
+        groups = list(_alike(questions, most))
+        words = []
+        for places in groups:
             together = [questions[place] for place in places]
-            answers = _answer(store, live, together, now, settings, clock)
-            logged |= zip(places, answers, strict=True)
-        log_requests(store, list(logged.values()))
+            logged, reasons = _answer(store, live, together, now, settings, clock)
+            drafts |= zip(places, logged, strict=True)
+            words.append(reasons)
+
+        def finished() -> list[Given]:
+            whole: dict[int, RecommendationList] = {}
+            for places, reasons in zip(groups, words, strict=True):
+                answers = [drafts[place].answer for place in places]
+                items = with_reasons([answer.items for answer in answers], reasons())
+                whole |= {
+                    place: replace(answer, items=each)
+                    for place, answer, each in zip(places, answers, items, strict=True)
+                }
+            return write([whole[place] for place in range(len(questions))])
+
+        given = published.beside.submit(finished)
+        log_requests(store, list(drafts.values()))
     clock.ended("log")
-    return [logged[place].answer for place in range(len(questions))]
+    return given.result()
 
 
 def _alike(questions: Sequence[Question], most: int) -> Iterable[list[int]]:
@@ -123,8 +159,8 @@ def _answer(
     now: datetime,
     settings: Settings,
     clock: Stopwatch,
-) -> list[Logged]:
-    """Answer questions of one instant and audience."""
+) -> tuple[list[Logged], Callable[[], list[tuple[Reason, ...]]]]:
+    """Answer questions of one instant and audience; the reasons of all items are still to come."""
     assessor, ask = live.assessor, questions[0].ask
     ids = sorted({question.user_id for question in questions})
     at = ask.as_of or now
@@ -142,15 +178,14 @@ def _answer(
         by_objective[question.ask.objective][user, listed.shown]
         for question, user, listed in zip(questions, users, lists, strict=True)
     ]
-    items = items_of(
-        assessor, assessment, records, users, lists, np.concatenate(scores), ask.audience
-    )
+    items = items_of(assessor, assessment, users, lists, np.concatenate(scores))
     alerts = _alerts(store, assessor, assessment, records, ask, now, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
     logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
     by_rule = [decided(each) for each in grounds]
     clock.ended("list")
+    reasons = partial(reasons_of, assessor, assessment, records, users, lists, ask.audience)
     return [
         Logged(
             RecommendationList(
@@ -173,7 +208,7 @@ def _answer(
         for question, user, request_id, shown, held in zip(
             questions, users, request_ids, items, withheld, strict=True
         )
-    ]
+    ], reasons
 
 
 def _lists(

@@ -177,9 +177,9 @@ class Guard:
         expression = self._rules.expressions[rule]
         column = self._column_of.get(rule)
         known = column is not None and bool(decisions.plainly[user, column])
-        for values, readings in decisions.facts.versions(user):
+        for values, seen in decisions.facts.versions(user):
             if known or expression.evaluate(values):
-                found = (readings[place] for place in expression.witness(values))
+                found = map(seen, expression.witness(values))
                 return tuple(index for index in found if index >= 0)
         return ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -125,8 +125,9 @@ class Facts:
         rows = zip(self.matrix, self.needs.truths, strict=True)
         return [row == 1.0 if truth else row for row, truth in rows]
 
-    def versions(self, user: int) -> Iterator[tuple[FactValues, Mapping[int, int]]]:
-        """The facts about one person as plain numbers and bools, and each reading's observation.
+    def versions(self, user: int) -> Iterator[tuple[FactValues, Callable[[int], int]]]:
+        """The facts about one person as plain numbers and bools, and which observation a
+        reading is.
 
         First as they stand, then as they would be by readings that dispute those.
         """
@@ -160,8 +161,9 @@ class Facts:
         return [value == 1.0 if truth else value for value, truth in found]
 
 
-def _seen(readings: Mapping[int, IntArray], user: int) -> dict[int, int]:
-    return {place: int(seen[user]) for place, seen in readings.items()}
+def _seen(readings: Mapping[int, IntArray], user: int) -> Callable[[int], int]:
+    """Which observation is behind the reading at a place."""
+    return lambda place: int(readings[place][user])
 
 
 class FactReader:

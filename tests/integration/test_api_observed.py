@@ -116,7 +116,7 @@ def test_figures_are_given_and_age_goes_on_while_the_database_fails(
         raise StoreError(f"the row of {PERSON} can't be read")
 
     monkeypatch.setattr("api.present.reading", fail)
-    monkeypatch.setattr("api.app.recommend_each", fail)
+    monkeypatch.setattr("api.app.answer_each", fail)
     assert near.get(LIST).status_code == 503
     found = figures(near)
     assert found["recommender_database_up"] == 0

@@ -287,7 +287,7 @@ def test_an_unexpected_fault_shows_and_logs_no_data(
     def explode(*_: Any) -> None:
         raise ValueError(f"{PERSON} had 195")
 
-    monkeypatch.setattr("api.app.recommend_each", explode)
+    monkeypatch.setattr("api.app.answer_each", explode)
     answer = client.get(f"{PROFILE}/recommendations")
     is_problem(answer, 500, "internal")
     assert PERSON not in answer.text + caplog.text

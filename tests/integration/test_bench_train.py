@@ -43,8 +43,8 @@ def test_what_is_loaded_is_what_was_drawn(engine: Engine) -> None:
     np.testing.assert_allclose(found.observations.value, drawn.observations.value, atol=1e-5)
     # indexes that were dropped meanwhile are there again
     assert {row[0] for row in indexes} >= {
-        "ix_events_user_id_occurred_at",
-        "ix_observations_user_id_metric_observed_at",
+        "ix_events_record",
+        "ix_observations_record",
     }
 
 

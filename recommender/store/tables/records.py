@@ -191,7 +191,17 @@ events = Table(
     one_of("type", "impression", "view", "accept", "complete", "dismiss", "snooze", "rate"),
     CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
     CheckConstraint("value BETWEEN 1 AND 5", name="value"),
-    Index(None, "user_id", "occurred_at"),
+    # The whole of what an answer reads of a person, so that it need not visit the table.
+    Index(
+        "ix_events_record",
+        "user_id",
+        "occurred_at",
+        "action_id",
+        "type",
+        "request_id",
+        "propensity",
+        "value",
+    ),
     comment="Behaviour: one row for each thing a person did with an action.",
 )
 
@@ -213,7 +223,7 @@ observations = Table(
     Column("raw_unit", Text, nullable=False, comment="Unit as sent."),
     Column("observed_at", UtcInstant, nullable=False, comment="When it was measured (UTC)."),
     Column("source", Text, comment="Device or system it came from."),
-    Index(None, "user_id", "metric", "observed_at"),
+    Index("ix_observations_record", "user_id", "metric", "observed_at", "value", "observation_id"),
     comment="Biometric records: one row a reading.",
 )
 
