@@ -42,6 +42,9 @@ from recommender.store.write import Logged, log_requests
 from recommender.verdict_log import decided, verdict_log
 
 Given = TypeVar("Given")
+_Reasons = Callable[[], list[tuple[Reason, ...]]]
+_Drafts = tuple[list[int], list[Logged], _Reasons]
+"""Places of questions, what is logged of them, and how to get the reasons of all their items."""
 
 
 @dataclass(frozen=True)
@@ -115,32 +118,26 @@ def answer_each(
     """
     live, now = published.current(), datetime.now(UTC)
     clock = Stopwatch(question.watch for question in questions)
-    drafts: dict[int, Logged] = {}
+    drafts: list[_Drafts] = []
     with direct(published.engine) as store:
         most = min(FEW, live.assessor.model.at_once)
-        groups = list(_alike(questions, most))
-        words = []
-        for places in groups:
+        for places in _alike(questions, most):
             together = [questions[place] for place in places]
-            logged, reasons = _answer(store, live, together, now, settings, clock)
-            drafts |= zip(places, logged, strict=True)
-            words.append(reasons)
-
-        def finished() -> list[Given]:
-            whole: dict[int, RecommendationList] = {}
-            for places, reasons in zip(groups, words, strict=True):
-                answers = [drafts[place].answer for place in places]
-                items = with_reasons([answer.items for answer in answers], reasons())
-                whole |= {
-                    place: replace(answer, items=each)
-                    for place, answer, each in zip(places, answers, items, strict=True)
-                }
-            return write([whole[place] for place in range(len(questions))])
-
-        given = published.beside.submit(finished)
-        log_requests(store, list(drafts.values()))
+            drafts.append((places, *_answer(store, live, together, now, settings, clock)))
+        given = published.beside.submit(lambda: write(_finished(drafts)))
+        log_requests(store, [each for _, logged, _ in drafts for each in logged])
     clock.ended("log")
     return given.result()
+
+
+def _finished(drafts: Sequence[_Drafts]) -> list[RecommendationList]:
+    """Add the reasons; answers in the order of the questions."""
+    whole: dict[int, RecommendationList] = {}
+    for places, logged, reasons in drafts:
+        items = with_reasons([each.answer.items for each in logged], reasons())
+        for place, draft, reasoned in zip(places, logged, items, strict=True):
+            whole[place] = replace(draft.answer, items=reasoned)
+    return [whole[place] for place in sorted(whole)]
 
 
 def _alike(questions: Sequence[Question], most: int) -> Iterable[list[int]]:
@@ -159,7 +156,7 @@ def _answer(
     now: datetime,
     settings: Settings,
     clock: Stopwatch,
-) -> tuple[list[Logged], Callable[[], list[tuple[Reason, ...]]]]:
+) -> tuple[list[Logged], _Reasons]:
     """Answer questions of one instant and audience; the reasons of all items are still to come."""
     assessor, ask = live.assessor, questions[0].ask
     ids = sorted({question.user_id for question in questions})

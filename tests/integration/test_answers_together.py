@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from recommender.domain import Audience, Objective, RecommendationList
+from recommender.errors import StoreError
 from recommender.knowledge import load_knowledge
 from recommender.models.hybrid import HybridModel
 from recommender.published import Published
 from recommender.recommend import Ask, Question, recommend_each, recommend_for
 from recommender.settings import Settings
 from recommender.store.access import Asker
-from recommender.store.engine import connect, reading
+from recommender.store.engine import connect, reading, writing
 from recommender.store.queries import run_query
 
 
@@ -104,4 +105,21 @@ def test_groups_are_no_larger_than_the_model_looks_at_together(
     answers = recommend_each(published, questions, settings)
     assert [answer.user_id for answer in answers] == [f"p{place}" for place in range(5)]
     assert all(answer.items for answer in answers)
+    engine.dispose()
+
+
+def test_nothing_is_answered_that_could_not_be_logged(trained_url: str) -> None:
+    known, settings = load_knowledge(), Settings(database_url=trained_url)
+    engine = connect(trained_url)
+    published = Published(engine, known.rules, known.metrics)
+    questions = [Question("u0000001"), Question("nobody known")]
+    with writing(engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE requests RENAME TO elsewhere")
+    with pytest.raises(StoreError):
+        recommend_each(published, questions, settings)
+    with reading(engine) as connection:
+        assert run_query(connection, "SELECT count(*) FROM access_log")[1][0][0] == 0
+    with writing(engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO requests")
+    assert len(recommend_each(published, questions, settings)) == 2
     engine.dispose()
