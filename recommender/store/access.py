@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,9 +100,28 @@ def receipt_for(conn: Connection, user_id: str) -> str:
     erasure; from the log alone nobody can guess ids. It is a keyed hash (HMAC-SHA-256) of the
     id's SHA-256, so that receipts of older versions, which were that hash, could be re-keyed.
     """
-    plain = hashlib.sha256(user_id.encode()).hexdigest()
-    secret = conn.execute(select(schema.installation.c.secret)).scalar_one()
-    return _ERASED_PREFIX + hmac.new(secret.encode(), plain.encode(), hashlib.sha256).hexdigest()
+    return receipt_maker(conn)(user_id)
+
+
+def receipt_maker(conn: Connection) -> Callable[[str], str]:
+    """``receipt_for`` for many people: the secret is read once."""
+    secret = _secret(conn)
+
+    def receipt_of(user_id: str) -> str:
+        plain = hashlib.sha256(user_id.encode()).hexdigest()
+        return _ERASED_PREFIX + hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()
+
+    return receipt_of
+
+
+def installation_mark(conn: Connection) -> str:
+    """Name of the installation with whose secret receipts are made; the secret stays one."""
+    return hmac.new(_secret(conn), b"installation", hashlib.sha256).hexdigest()[:32]
+
+
+def _secret(conn: Connection) -> bytes:
+    secret: str = conn.execute(select(schema.installation.c.secret)).scalar_one()
+    return secret.encode()
 
 
 def erasures_of(conn: Connection, user_id: str) -> tuple[str, list[datetime]]:
@@ -110,6 +129,15 @@ def erasures_of(conn: Connection, user_id: str) -> tuple[str, list[datetime]]:
     receipt, log = receipt_for(conn, user_id), schema.access_log.c
     query = select(log.at).where(log.user_id == receipt, log.operation == "erase")
     return receipt, list(conn.execute(query.order_by(log.at)).scalars())
+
+
+def all_erasures(conn: Connection) -> list[tuple[str, datetime]]:
+    """Return the receipt and time of every erasure, oldest first."""
+    log = schema.access_log.c
+    # Their names stand together in the index on people.
+    theirs = log.user_id.between(_ERASED_PREFIX, _ERASED_PREFIX + "g")
+    query = select(log.user_id, log.at).where(theirs, log.operation == "erase")
+    return [(row.user_id, row.at) for row in conn.execute(query.order_by(log.at, log.access_id))]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -34,6 +35,12 @@ def naming(conn: Connection, table: Table, user_id: str) -> ColumnElement[bool]:
         # Their key begins with the evaluation.
         return condition & table.c.evaluation_id.in_(select(schema.evaluations.c.evaluation_id))
     return condition
+
+
+def ids_held(conn: Connection, table: Table) -> Iterator[str]:
+    """Give the id of everyone a table names, once each, a few thousand at a time in memory."""
+    query = select(table.c[USER_ID]).where(table.c[USER_ID].is_not(None)).distinct()
+    yield from conn.execution_options(yield_per=5_000).execute(query).scalars()
 
 
 def export_user(conn: Connection, user_id: str) -> dict[str, Any]:

@@ -63,6 +63,7 @@ COMMANDS = {
     **dict.fromkeys(("ingest observations", "retry-rejected"), "records in"),
     **dict.fromkeys(("runs list", "runs show", "runs card", "runs report"), "trainings"),
     **dict.fromkeys(("user erased", "purge", "backup"), "no list"),
+    **dict.fromkeys(("user receipts", "user erase-again"), "no list"),
     **dict.fromkeys(("runs publish", "runs rollback"), "trainings"),
     **dict.fromkeys(("catalogue check", "catalogue diff"), "a file"),
     **dict.fromkeys(("catalogue list", "catalogue show"), "the catalogue, nobody's list"),
