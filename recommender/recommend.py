@@ -8,7 +8,6 @@ way together: one query, one pass over arrays, one transaction.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from recommender.items import (
     with_reasons,
 )
 from recommender.published import LiveRun, Published
+from recommender.request_ids import request_ids
 from recommender.selection import Listed, eligible, lists_of
 from recommender.settings import Settings
 from recommender.stopwatch import Stopwatch, Watch
@@ -166,9 +166,9 @@ def _answer(
     assessment = assessor.assess(records, at.timestamp(), ask.audience)
     clock.ended("assess")
     users = [ids.index(question.user_id) for question in questions]
-    request_ids = [uuid.uuid4().hex for _ in questions]
+    ids_of_answers = request_ids(len(questions))
     lists, withheld = _lists(
-        assessor, assessment, records, at, questions, users, request_ids, settings
+        assessor, assessment, records, at, questions, users, ids_of_answers, settings
     )
     by_objective = {each: assessment.score(each) for each in {q.ask.objective for q in questions}}
     scores = [
@@ -203,7 +203,7 @@ def _answer(
             assessor.guard.rules_label,
         )
         for question, user, request_id, shown, held in zip(
-            questions, users, request_ids, items, withheld, strict=True
+            questions, users, ids_of_answers, items, withheld, strict=True
         )
     ], reasons
 
@@ -215,13 +215,13 @@ def _lists(
     at: datetime,
     questions: Sequence[Question],
     users: Sequence[int],
-    request_ids: Sequence[str],
+    ids_of_answers: Sequence[str],
     settings: Settings,
 ) -> tuple[list[Listed], list[int]]:
     """What each question is answered with, and how many actions are withheld from it."""
     may = eligible(assessor, assessment, records.events, at.timestamp(), settings)
     asks = [question.ask for question in questions]
-    lists = lists_of(assessor, assessment, may, users, asks, settings, request_ids)
+    lists = lists_of(assessor, assessment, may, users, asks, settings, ids_of_answers)
     return lists, may.how_many_withheld(users, [ask.domain for ask in asks])
 
 
