@@ -56,31 +56,25 @@ def alerts_for(
     return tuple(_in_words(each, user_id, audience, contact) for each in raised)
 
 
-def keep(
-    store: Direct, user_id: str, alerts: tuple[Alert, ...], now: datetime
+def acknowledged_as(
+    alerts: tuple[Alert, ...], acknowledged: Mapping[str, datetime]
 ) -> tuple[Alert, ...]:
-    """Keep what was raised and return it with what is known of its acknowledgement.
+    """Alerts with what is known of their acknowledgement, by id."""
+    if not acknowledged:
+        return alerts
+    return tuple(replace(a, acknowledged_at=acknowledged.get(a.alert_id)) for a in alerts)
 
-    The same rule on the same reading is one alert, however often it is raised. Without alerts
-    the database is not touched.
+
+def rows_of(raised: Mapping[str, tuple[Alert, ...]], now: datetime) -> list[AlertRow]:
+    """Alerts of people by id as ``store.alerts`` keeps them.
+
+    The same rule on the same reading is one alert, however often it is raised.
     """
-    return keep_each(store, {user_id: alerts}, now)[user_id]
-
-
-def keep_each(
-    store: Direct, raised: Mapping[str, tuple[Alert, ...]], now: datetime
-) -> dict[str, tuple[Alert, ...]]:
-    """As ``keep``, of several people by id, in one statement."""
-    rows = [
-        AlertRow(a.alert_id, user_id, a.rule_id, a.rule_version, a.observation_id, a.severity)
+    return [
+        AlertRow(a.alert_id, user_id, a.rule_id, a.rule_version, a.observation_id, a.severity, now)
         for user_id, alerts in raised.items()
         for a in alerts
     ]
-    acknowledged = keep_alerts(store, rows, now) if rows else {}
-    return {
-        user_id: tuple(replace(a, acknowledged_at=acknowledged.get(a.alert_id)) for a in alerts)
-        for user_id, alerts in raised.items()
-    }
 
 
 def raise_today(
@@ -93,9 +87,10 @@ def raise_today(
     now: datetime,
 ) -> Today:
     """Check a person's record as of now, and keep what is raised."""
-    records = load_user_record(store, user_id, now, Catalogue(()), metrics)
+    records = load_user_record(store, user_id, now, Catalogue(()), metrics).records
     decisions = guard.decide(records, now.timestamp(), audience)
-    raised = keep(store, user_id, alerts_for(guard, decisions, records, audience, country), now)
+    raised = alerts_for(guard, decisions, records, audience, country)
+    keep_alerts(store, rows_of({user_id: raised}, now))
     return Today(tuple(alert.alert_id for alert in raised), _contact(records, country))
 
 

@@ -8,7 +8,7 @@ way together: one query, one pass over arrays, one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from recommender.alerts import alerts_for, keep_each
+from recommender.alerts import acknowledged_as, alerts_for, rows_of
 from recommender.assess import FEW, Assessment, Assessor
 from recommender.dataset import IntArray, Records
 from recommender.domain import Alert, Audience, Objective, Reason, RecommendationList
@@ -36,15 +36,30 @@ from recommender.selection import Listed, eligible, lists_of
 from recommender.settings import Settings
 from recommender.stopwatch import Stopwatch, Watch
 from recommender.store.access import Asker
+from recommender.store.alerts import AlertRow, keep_alerts
 from recommender.store.direct import Direct, direct
-from recommender.store.read import load_user_record, load_user_records
+from recommender.store.read import Held, load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
 from recommender.verdict_log import decided, verdict_log
 
 Given = TypeVar("Given")
-_Reasons = Callable[[], list[tuple[Reason, ...]]]
-_Drafts = tuple[list[int], list[Logged], _Reasons]
-"""Places of questions, what is logged of them, and how to get the reasons of all their items."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Answers to questions of one instant and audience, without their reasons.
+
+    Attributes
+    ----------
+    raised
+        Alerts to be kept with the answers.
+    reasons
+        Gives the reasons of all items, answer after answer.
+    """
+
+    answers: list[Logged]
+    raised: list[AlertRow]
+    reasons: Callable[[], list[tuple[Reason, ...]]]
 
 
 @dataclass(frozen=True)
@@ -118,25 +133,26 @@ def answer_each(
     """
     live, now = published.current(), datetime.now(UTC)
     clock = Stopwatch(question.watch for question in questions)
-    drafts: list[_Drafts] = []
+    drafts: list[tuple[list[int], _Draft]] = []
     with direct(published.engine) as store:
         most = min(FEW, live.assessor.model.at_once)
         for places in _alike(questions, most):
             together = [questions[place] for place in places]
-            drafts.append((places, *_answer(store, live, together, now, settings, clock)))
+            drafts.append((places, _answer(store, live, together, now, settings, clock)))
         given = published.beside.submit(lambda: write(_finished(drafts)))
-        log_requests(store, [each for _, logged, _ in drafts for each in logged])
+        logged = [each for _, draft in drafts for each in draft.answers]
+        log_requests(store, logged, [each for _, draft in drafts for each in draft.raised])
     clock.ended("log")
     return given.result()
 
 
-def _finished(drafts: Sequence[_Drafts]) -> list[RecommendationList]:
+def _finished(drafts: Sequence[tuple[list[int], _Draft]]) -> list[RecommendationList]:
     """Add the reasons; answers in the order of the questions."""
     whole: dict[int, RecommendationList] = {}
-    for places, logged, reasons in drafts:
-        items = with_reasons([each.answer.items for each in logged], reasons())
-        for place, draft, reasoned in zip(places, logged, items, strict=True):
-            whole[place] = replace(draft.answer, items=reasoned)
+    for places, draft in drafts:
+        items = with_reasons([each.answer.items for each in draft.answers], draft.reasons())
+        for place, logged, reasoned in zip(places, draft.answers, items, strict=True):
+            whole[place] = replace(logged.answer, items=reasoned)
     return [whole[place] for place in sorted(whole)]
 
 
@@ -156,12 +172,13 @@ def _answer(
     now: datetime,
     settings: Settings,
     clock: Stopwatch,
-) -> tuple[list[Logged], _Reasons]:
+) -> _Draft:
     """Answer questions of one instant and audience; the reasons of all items are still to come."""
     assessor, ask = live.assessor, questions[0].ask
     ids = sorted({question.user_id for question in questions})
     at = ask.as_of or now
-    records = load_user_records(store, ids, at, assessor.catalogue, assessor.metrics)
+    held = load_user_records(store, ids, at, assessor.catalogue, assessor.metrics)
+    records = held.records
     clock.ended("records")
     assessment = assessor.assess(records, at.timestamp(), ask.audience)
     clock.ended("assess")
@@ -176,14 +193,14 @@ def _answer(
         for question, user, listed in zip(questions, users, lists, strict=True)
     ]
     items = items_of(assessor, assessment, users, lists, np.concatenate(scores))
-    alerts = _alerts(store, assessor, assessment, records, ask, now, settings)
+    raised = _raised(assessor, assessment, held, ask, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
     logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
     by_rule = [decided(each) for each in grounds]
     clock.ended("list")
     reasons = partial(reasons_of, assessor, assessment, records, users, lists, ask.audience)
-    return [
+    answers = [
         Logged(
             RecommendationList(
                 request_id=request_id,
@@ -192,7 +209,7 @@ def _answer(
                 generated_at=now,
                 cold_start=unknown[user],
                 items=shown,
-                alerts=alerts.get(question.user_id, ()),
+                alerts=raised.get(question.user_id, ()),
                 withheld=held,
                 decided=by_rule[user],
             ),
@@ -205,7 +222,8 @@ def _answer(
         for question, user, request_id, shown, held in zip(
             questions, users, ids_of_answers, items, withheld, strict=True
         )
-    ], reasons
+    ]
+    return _Draft(answers, [] if ask.as_of else rows_of(raised, now), reasons)
 
 
 def _lists(
@@ -225,23 +243,18 @@ def _lists(
     return lists, may.how_many_withheld(users, [ask.domain for ask in asks])
 
 
-def _alerts(
-    store: Direct,
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    ask: Ask,
-    now: datetime,
-    settings: Settings,
-) -> Mapping[str, tuple[Alert, ...]]:
-    """Alerts of each person who has any; a look back raises nothing now."""
-    raised = {
-        str(records.users.ids[user]): alerts_for(
-            assessor.guard, assessment.decisions, records, ask.audience, settings.country, user
+def _raised(
+    assessor: Assessor, assessment: Assessment, held: Held, ask: Ask, settings: Settings
+) -> dict[str, tuple[Alert, ...]]:
+    """Alerts of each person who has any; a look back says nothing of acknowledgements."""
+    records, known = held.records, {} if ask.as_of else held.acknowledged
+    decisions, country = assessment.decisions, settings.country
+    return {
+        str(records.users.ids[user]): acknowledged_as(
+            alerts_for(assessor.guard, decisions, records, ask.audience, country, user), known
         )
-        for user in np.unique(assessment.decisions.alerts.nonzero()[0]).tolist()
+        for user in np.unique(decisions.alerts.nonzero()[0]).tolist()
     }
-    return raised if ask.as_of else keep_each(store, raised, now)
 
 
 def rank_for(
@@ -272,29 +285,29 @@ def rank_with_alerts(
     settings: Settings,
 ) -> tuple[LiveRun, list[RankedAction], tuple[Alert, ...]]:
     """As ``rank_for``, with the alerts that go with every answer."""
-    live, records, assessment, ranked = _rank(published, user_id, action_ids, ask)
-    with direct(published.engine) as store:
-        alerts = _alerts(
-            store, live.assessor, assessment, records, ask, datetime.now(UTC), settings
-        )
-    return live, ranked, alerts.get(user_id, ())
+    live, held, assessment, ranked = _rank(published, user_id, action_ids, ask)
+    raised = _raised(live.assessor, assessment, held, ask, settings)
+    if not ask.as_of:  # a look back raises nothing now
+        with direct(published.engine) as store:
+            keep_alerts(store, rows_of(raised, datetime.now(UTC)))
+    return live, ranked, raised.get(user_id, ())
 
 
 def _rank(
     published: Published, user_id: str, action_ids: Sequence[str] | None, ask: Ask
-) -> tuple[LiveRun, Records, Assessment, list[RankedAction]]:
+) -> tuple[LiveRun, Held, Assessment, list[RankedAction]]:
     live = published.current()
     assessor = live.assessor
     as_of = ask.as_of or datetime.now(UTC)
     places = _places(assessor, action_ids)
     with direct(published.engine) as store:
-        records = load_user_record(store, user_id, as_of, assessor.catalogue, assessor.metrics)
-    assessment = assessor.assess(records, as_of.timestamp(), ask.audience)
+        held = load_user_record(store, user_id, as_of, assessor.catalogue, assessor.metrics)
+    assessment = assessor.assess(held.records, as_of.timestamp(), ask.audience)
     scores = assessment.score(ask.objective)[0]
     best_first = places[np.argsort(-scores[places], kind="stable")]
     rows = Rows.of([0], [best_first])
     ranked = ranked_actions(assessor, assessment, rows, scores[best_first])
-    return live, records, assessment, ranked
+    return live, held, assessment, ranked
 
 
 def _places(assessor: Assessor, action_ids: Sequence[str] | None) -> IntArray:

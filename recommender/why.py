@@ -101,7 +101,7 @@ def explain(
     with reading(engine) as connection:
         catalogue = _wanted(load_catalogue(connection), action_id)
     with direct(engine) as store:
-        records = load_user_record(store, user_id, at, catalogue, metrics)
+        records = load_user_record(store, user_id, at, catalogue, metrics).records
     seen = list(_readings(records, metrics, at, {}))
     with writing(engine) as connection:
         sources = reading_sources(connection, [each.observation_id for each in seen])

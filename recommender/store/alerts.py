@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
 from recommender.errors import NotFoundError
 from recommender.store import schema
-from recommender.store.column_types import instant_read, instant_value
+from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
-from recommender.store.engine import POSTGRESQL
+from recommender.store.engine import POSTGRESQL, SQLITE, json_text
 
 
 class AlertRow(NamedTuple):
-    """What identifies an alert; ``observation_id`` is None where no reading led to it."""
+    """An alert as raised; ``observation_id`` is None where no reading led to it."""
 
     alert_id: str
     user_id: str
@@ -26,6 +26,7 @@ class AlertRow(NamedTuple):
     rule_version: int
     observation_id: str | None
     severity: str
+    raised_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +45,54 @@ class KeptAlert:
     acknowledged_by: str | None
 
 
-def keep_alerts(
-    store: Direct, rows: Sequence[AlertRow], now: datetime
-) -> dict[str, datetime | None]:
-    """Keep alerts raised now, in one statement; return when each was acknowledged, if it was."""
-    at = instant_value(store.dialect, now)
-    values: dict[str, object] = {"now": at}
-    # In one order, so that two answers to the same person never wait for each other in a circle.
-    for number, row in enumerate(sorted(rows)):
-        values |= {f"{name}{number}": each for name, each in row._asdict().items()}
-    found = store.rows(_upsert(store.dialect, len(rows)), values)
-    return {row[0]: instant_read(row[1]) for row in found}
+def keep_alerts(store: Direct, rows: Sequence[AlertRow]) -> None:
+    """Keep alerts as raised; what was raised before is dated anew."""
+    if not rows:
+        return
+    if store.dialect == SQLITE:
+        store.run_together([alerts_into_sqlite(rows)])
+    else:
+        # As in the log of answers: what the next answer raises again need not wait for a disk.
+        quickly = "RETURNING set_config('synchronous_commit', 'off', true)"
+        store.run(f"{alerts_into_postgresql()} {quickly}", alerts_value(rows))
 
 
 @lru_cache
-def _upsert(dialect: str, count: int) -> str:
-    def place(name: str) -> str:
-        return placeholder(dialect, name)
-
-    rows = (
-        "(" + ", ".join([*(place(f"{name}{n}") for name in AlertRow._fields), *[place("now")] * 2])
-        for n in range(count)
+def alerts_into_postgresql() -> str:
+    """Statement that keeps any number of alerts; ``alerts_value`` has its values."""
+    kinds = {"rule_version": "integer", "raised_at": "timestamptz"}
+    given = ", ".join(
+        f"CAST(each ->> {place} AS {kinds.get(name, 'text')}) AS {name}"
+        for place, name in enumerate((*AlertRow._fields[:-1], "raised_at", "raised_at"))
     )
-    # As in the log of answers: what is raised again with the next answer need not wait for a disk.
-    quick = ", set_config('synchronous_commit', 'off', true)" if dialect == POSTGRESQL else ""
+    rows = f"jsonb_array_elements(CAST({placeholder(POSTGRESQL, 'raised')} AS jsonb))"
+    # In one order, so that two answers to the same person never wait for each other in a circle.
     return (
-        f"INSERT INTO alerts ({', '.join(AlertRow._fields)}, first_raised_at, last_raised_at)"
-        f" VALUES {', '.join(f'{row})' for row in rows)} ON CONFLICT (alert_id) DO UPDATE SET"
-        " last_raised_at = excluded.last_raised_at, rule_version = excluded.rule_version,"
-        f" severity = excluded.severity RETURNING alert_id, acknowledged_at{quick}"
+        f"INSERT INTO alerts ({_COLUMNS}) SELECT {given} FROM {rows} AS row (each)"
+        f" ORDER BY alert_id {_AGAIN}"
     )
+
+
+def alerts_value(rows: Sequence[AlertRow]) -> dict[str, str]:
+    """What the parameter of ``alerts_into_postgresql`` stands for; of no rows, too."""
+    return {"raised": json_text([(*row, row.raised_at) for row in rows])}
+
+
+def alerts_into_sqlite(rows: Sequence[AlertRow]) -> tuple[str, list[Any]]:
+    """Statement that keeps some alerts, and its values."""
+    row = f"({', '.join('?' * (len(AlertRow._fields) + 1))})"
+    values = []
+    for each in rows:
+        at = instant_value(SQLITE, each.raised_at)
+        values += [*each[:-1], at, at]
+    return f"INSERT INTO alerts ({_COLUMNS}) VALUES {', '.join([row] * len(rows))} {_AGAIN}", values
+
+
+_COLUMNS = f"{', '.join(AlertRow._fields[:-1])}, first_raised_at, last_raised_at"
+_AGAIN = (
+    "ON CONFLICT (alert_id) DO UPDATE SET last_raised_at = excluded.last_raised_at,"
+    " rule_version = excluded.rule_version, severity = excluded.severity"
+)
 
 
 def kept_alerts(conn: Connection, user_id: str) -> list[KeptAlert]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,7 @@ from recommender.store.engine import POSTGRESQL
 from recommender.store.person import export_user as export_user
 from recommender.store.record_arrays import (
     event_arrays,
+    instant,
     instant_sql,
     observation_arrays,
     profile_sql,
@@ -89,14 +91,30 @@ def load_user(conn: Connection, user_id: str, *, for_change: bool = False) -> Us
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held of some people.
+
+    Attributes
+    ----------
+    records
+        Their records up to an instant, with observation ids.
+    acknowledged
+        Id of each of their alerts that was acknowledged, and when.
+    """
+
+    records: Records
+    acknowledged: Mapping[str, datetime]
+
+
 def load_user_record(
     store: Direct,
     user_id: str,
     as_of: datetime,
     catalogue: Catalogue,
     metrics: MetricsList,
-) -> Records:
-    """Return one person's record up to an instant; see ``load_user_records``."""
+) -> Held:
+    """Return what is held of one person; see ``load_user_records``."""
     return load_user_records(store, [user_id], as_of, catalogue, metrics)
 
 
@@ -106,8 +124,8 @@ def load_user_records(
     as_of: datetime,
     catalogue: Catalogue,
     metrics: MetricsList,
-) -> Records:
-    """Return the records of some people up to an instant, with observation ids; one query.
+) -> Held:
+    """Return what is held of some people, records up to an instant; one query.
 
     An unknown person gives a user of whom nothing is known. What refers to an action
     or metric that the caller does not have yet is left out.
@@ -123,20 +141,21 @@ def load_user_records(
         given | {"as_of": instant_value(store.dialect, as_of)},
     )
     # A database may mix kinds and people: nothing says in which order UNION ALL gives them.
-    kinds: tuple[list[tuple[Any, ...]], ...] = ([], [], [])
+    kinds: tuple[list[tuple[Any, ...]], ...] = ([], [], [], [])
     for row in rows:
         kinds[row[0]].append(row)
     profiles = {row[7]: row for row in kinds[_PROFILE]}
     listed = [profiles.get(user_id, _NO_PROFILE) for user_id in user_ids]
     place = {user_id: number for number, user_id in enumerate(user_ids)}
-    return Records(
+    records = Records(
         user_arrays(user_ids, *([row[column] for row in listed] for column in range(1, 5))),
         event_arrays(kinds[_EVENT], catalogue, place),
         observation_arrays(kinds[_OBSERVATION], metrics, place),
     )
+    return Held(records, {row[2]: instant(row[1]) for row in kinds[_ACKNOWLEDGED]})
 
 
-_PROFILE, _EVENT, _OBSERVATION = range(3)
+_PROFILE, _EVENT, _OBSERVATION, _ACKNOWLEDGED = range(4)
 _NO_PROFILE: tuple[Any, ...] = (_PROFILE, *[None] * 7)
 
 
@@ -171,6 +190,10 @@ def _record_query(dialect: str, room: int) -> str:
         f"SELECT {_OBSERVATION}, {instant_sql(dialect, 'observed_at')}, metric, observation_id,"
         f" {word}, value, {number}, user_id FROM observations"
         f" WHERE {theirs} AND observed_at <= {as_of}"
+        " UNION ALL "
+        f"SELECT {_ACKNOWLEDGED}, {instant_sql(dialect, 'acknowledged_at')}, alert_id, {word},"
+        f" {word}, {number}, {number}, user_id FROM alerts"
+        f" WHERE {theirs} AND acknowledged_at IS NOT NULL"
     )
 
 

@@ -7,6 +7,7 @@ content, so that a live answer and the nightly scores see the very same arrays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ _INSTANT = {
     "postgresql": "date_part('epoch', {0}) AS at",
 }
 _MICROSECONDS = 1e6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = {"sqlite": "julianday({0}) - 2440587.5", "postgresql": "{0} - date '1970-01-01'"}
 
 
@@ -44,6 +46,12 @@ def seconds(instants: Sequence[Any]) -> FloatArray:
     if instants and isinstance(instants[0], str):
         return np.array(instants, dtype="datetime64[us]").view(np.int64) / _MICROSECONDS
     return np.array(instants, dtype=np.float64)
+
+
+def instant(value: Any) -> datetime:
+    """One instant, in UTC, of what ``instant_sql`` gave."""
+    microseconds = round(seconds([value])[0] * _MICROSECONDS)
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def profile_sql(dialect: str) -> str:

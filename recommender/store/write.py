@@ -15,6 +15,12 @@ from recommender.domain import Recommendation, RecommendationList, User
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker, forgetting, log_access
+from recommender.store.alerts import (
+    AlertRow,
+    alerts_into_postgresql,
+    alerts_into_sqlite,
+    alerts_value,
+)
 from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL, SQLITE, json_text
@@ -92,20 +98,21 @@ def log_request(
     log_requests(store, [Logged(answer, asked, verdicts, asker, catalogue_revision, rules)])
 
 
-def log_requests(store: Direct, given: Sequence[Logged]) -> None:
+def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertRow] = ()) -> None:
     """Keep answers as they were given, one compact row each, and who asked for each, another.
 
-    All of it is kept or none of it.
+    All of it is kept or none of it, with the alerts that were raised.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
     """
     rows = [_row(each) for each in given]
     if store.dialect == SQLITE:
-        store.run_together([_into_sqlite(table, rows) for table in (_ACCESS, _REQUESTS)])
+        log = [_into_sqlite(table, rows) for table in (_ACCESS, _REQUESTS)]
+        store.run_together([alerts_into_sqlite(raised), *log] if raised else log)
     else:
         # All rows as one value: the statement is the same however many there are.
-        store.run(_postgresql_insert(), {"rows": json_text(rows)})
+        store.run(_postgresql_insert(), {"rows": json_text(rows)} | alerts_value(raised))
 
 
 def _row(given: Logged) -> dict[str, Any]:
@@ -201,8 +208,9 @@ def _postgresql_insert() -> str:
     # (synchronous = NORMAL), here it saves a round trip to say so.
     rows = f"jsonb_to_recordset(CAST({placeholder(POSTGRESQL, 'rows')} AS jsonb))"
     return (
-        f"WITH given AS MATERIALIZED (SELECT * FROM {rows} AS row ({given})), seen AS ({access})"
-        f" {request} RETURNING set_config('synchronous_commit', 'off', true)"
+        f"WITH given AS MATERIALIZED (SELECT * FROM {rows} AS row ({given})), seen AS ({access}),"
+        f" raised AS ({alerts_into_postgresql()}) {request}"
+        " RETURNING set_config('synchronous_commit', 'off', true)"
     )
 
 

@@ -104,7 +104,7 @@ def test_the_longest_ids_there_may_be_fit_into_the_indexes(engine: Engine) -> No
     with reading(engine) as conn:
         catalogue = load_catalogue(conn)
     with direct(engine) as store:
-        record = load_user_record(store, LONGEST, NOW, catalogue, METRICS)
+        record = load_user_record(store, LONGEST, NOW, catalogue, METRICS).records
     assert (len(record.events), len(record.observations)) == (1, 1)
     assert record.observations.ids is not None
     assert record.observations.ids.tolist() == [LONGEST]

@@ -25,6 +25,7 @@ from store_rows import (
 from recommender.dataset import Events, Observations, Records
 from recommender.domain import EVENT_CODES, SEX_CODES, Catalogue, Sex, User
 from recommender.store import schema
+from recommender.store.alerts import AlertRow, acknowledge, keep_alerts
 from recommender.store.direct import Direct, direct
 from recommender.store.engine import reading, writing
 from recommender.store.read import (
@@ -34,6 +35,7 @@ from recommender.store.read import (
     load_records,
     load_user,
     load_user_record,
+    load_user_records,
     user_exists,
     user_id_chunks,
 )
@@ -43,7 +45,7 @@ def _one(engine: Engine, user_id: str, as_of: datetime = NOW) -> Records:
     with reading(engine) as conn:
         catalogue = load_catalogue(conn)
     with direct(engine) as store:
-        return load_user_record(store, user_id, as_of, catalogue, METRICS)
+        return load_user_record(store, user_id, as_of, catalogue, METRICS).records
 
 
 def _all(engine: Engine, users: tuple[str, str] | None = None) -> Records:
@@ -125,12 +127,31 @@ class _Counted(Direct):
         return super().rows(statement, values)
 
 
+def test_acknowledgements_come_with_the_record_to_the_microsecond(seeded: Engine) -> None:
+    at = NOW.replace(microsecond=123_457)
+    with direct(seeded) as store:
+        keep_alerts(
+            store,
+            [
+                AlertRow(name, who, "rule", 1, None, "info", NOW)
+                for name, who in (("seen", "ann"), ("new", "ann"), ("other", "bea"))
+            ],
+        )
+        with writing(seeded) as conn:
+            for name, who in (("seen", "ann"), ("other", "bea")):
+                acknowledge(conn, who, name, None, at)
+        held = load_user_record(store, "ann", NOW, Catalogue(()), METRICS)
+        both = load_user_records(store, ["ann", "bea"], NOW, Catalogue(()), METRICS)
+    assert held.acknowledged == {"seen": at}
+    assert both.acknowledged == {"seen": at, "other": at}
+
+
 def test_one_person(seeded: Engine) -> None:
     with reading(seeded) as conn:
         catalogue = load_catalogue(conn)
     with direct(seeded) as store:
         counted = _Counted(store)
-        records = load_user_record(counted, "ann", NOW, catalogue, METRICS)
+        records = load_user_record(counted, "ann", NOW, catalogue, METRICS).records
     assert counted.sent == 1
     users, events, readings = records.users, records.events, records.observations
     assert list(users.ids) == ["ann"]
@@ -198,7 +219,7 @@ def test_action_the_caller_lacks_is_left_out(seeded: Engine) -> None:
         known = Catalogue(tuple(a for a in whole.actions if a.action_id != "nap"))
         every = load_records(conn, NOW, known, METRICS)
     with direct(seeded) as store:
-        one = load_user_record(store, "ann", NOW, known, METRICS)
+        one = load_user_record(store, "ann", NOW, known, METRICS).records
     assert {known.ids[place] for place in one.events.action} == {"walk"}
     assert {known.ids[place] for place in every.events.action} == {"walk", "Zumba"}
 

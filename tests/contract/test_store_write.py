@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ from recommender.domain import (
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker, log_access
-from recommender.store.alerts import AlertRow, keep_alerts
+from recommender.store.alerts import AlertRow, keep_alerts, kept_alerts
 from recommender.store.direct import direct
 from recommender.store.engine import reading, writing
 from recommender.store.evaluations import Heading, save_evaluation
@@ -76,7 +76,7 @@ def _fill(engine: Engine) -> None:
         for user_id in ("ann", "bea"):
             verdicts = '[["nap", "withhold", "r", 1, "o1"]]'
             log_request(store, answer(f"q-{user_id}", user_id), Ask(), verdicts, APP)
-            keep_alerts(store, [AlertRow(f"a-{user_id}", user_id, "x", 1, "o1", "info")], NOW)
+            keep_alerts(store, [AlertRow(f"a-{user_id}", user_id, "x", 1, "o1", "info", NOW)])
     with writing(engine) as conn:
         conn.execute(text("UPDATE users SET updated_at = updated_at"))  # leaves marks
         for user_id in ("ann", "bea"):
@@ -187,6 +187,27 @@ def test_no_answer_is_kept_without_its_entry_nor_an_entry_without_its_answer(
         log_requests(store, given[:1])
         assert store.rows("SELECT count(*) FROM access_log", {}) == [(1,)]
         assert store.rows("SELECT user_id FROM requests", {}) == [("ann",)]
+
+
+def test_alerts_are_kept_with_the_answers_that_they_go_with_or_not_at_all(seeded: Engine) -> None:
+    raised = [
+        AlertRow(f"a-{who}", who, "rule", 2, seen, "critical", NOW)
+        for who, seen in (("bea", None), ("ann", "o1"))
+    ]
+    given = [Logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
+    with direct(seeded) as store:
+        with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
+            log_requests(store, given, raised)  # the same request twice
+        assert store.rows("SELECT count(*) FROM alerts", {}) == [(0,)]
+        log_requests(store, given[:1], raised)
+        later = [row._replace(raised_at=NOW + timedelta(hours=1)) for row in raised]
+        keep_alerts(store, later[:1])
+    with reading(seeded) as conn:
+        (ann,), (bea,) = kept_alerts(conn, "ann"), kept_alerts(conn, "bea")
+    assert (ann.observation_id, ann.rule_version, ann.severity) == ("o1", 2, "critical")
+    assert (ann.first_raised_at, ann.last_raised_at) == (NOW, NOW)
+    assert (bea.observation_id, bea.first_raised_at) == (None, NOW)
+    assert bea.last_raised_at == later[0].raised_at
 
 
 def test_profile_changes_field_by_field(seeded: Engine) -> None:

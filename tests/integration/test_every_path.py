@@ -139,7 +139,7 @@ def withheld_from(
     """By the guardrails alone, from the person's record as it is."""
     known, engine, now = load_knowledge(), connect(url), datetime.now(UTC)
     with direct(engine) as store:
-        records = load_user_record(store, person, now, catalogue, known.metrics)
+        records = load_user_record(store, person, now, catalogue, known.metrics).records
     engine.dispose()
     decisions = Guard(known.rules, catalogue, known.metrics).decide(
         records, now.timestamp(), audience
