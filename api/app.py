@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from orjson import Fragment
 from threadpoolctl import threadpool_limits
 
 from recommender import __version__
 from recommender.documents import answer_document
-from recommender.domain import Catalogue, RecommendationList
+from recommender.domain import Catalogue
 from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
+from recommender.items import Draft
 from recommender.knowledge import load_knowledge
 from recommender.logs import start_log
 from recommender.published import Published
@@ -24,6 +26,7 @@ from recommender.recommend import Question, answer_each
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, Patience, connect
+from recommender.store.write import Logged
 
 from . import errors
 from .access import TRUST_SECONDS, Gatekeeper
@@ -133,12 +136,15 @@ def _answers(
     published: Published, telemetry: Telemetry, settings: Settings, questions: Sequence[Question]
 ) -> list[bytes]:
     given = answer_each(published, questions, settings, _written)
-    telemetry.recommended([answer for answer, _ in given])
+    telemetry.recommended([logged for logged, _ in given])
     return [body for _, body in given]
 
 
-def _written(answers: list[RecommendationList]) -> list[tuple[RecommendationList, bytes]]:
-    return [(answer, as_json(answer_document(answer))) for answer in answers]
+def _written(draft: Draft) -> list[tuple[Logged, bytes]]:
+    return [
+        (logged, as_json(answer_document(logged.answer, Fragment(items))))
+        for logged, items in zip(draft.logged, draft.items_as_json(), strict=True)
+    ]
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from recommender.domain import RecommendationList
+from recommender.store.write import Logged
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SCORES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -92,18 +92,20 @@ class Telemetry:
         """Count an answer of any kind; the method is one of ``shown_method``."""
         self._seconds(method, route, str(status)).observe(seconds)
 
-    def recommended(self, answers: Sequence[RecommendationList]) -> None:
+    def recommended(self, answers: Sequence[Logged]) -> None:
         """Count lists: their items, what their guardrails decided, their alerts."""
         lists: Counted[tuple[str, bool]] = Counted()
         verdicts: Counted[tuple[str, str]] = Counted()
         items: Counted[str] = Counted()
         alerts: Counted[tuple[str, str]] = Counted()
-        for answer in answers:
+        for logged in answers:
+            answer = logged.answer
             run_id = self._run(answer.run_id)
             lists[run_id, answer.cold_start] += 1
-            items[run_id] += len(answer.items)
-            if answer.items:
-                self._top_score(run_id).observe(answer.items[0].score)
+            items[run_id] += len(logged.items)
+            if logged.items:
+                _rank, _action_id, score, *_ = logged.items[0]
+                self._top_score(run_id).observe(score)
             for decided, many in answer.decided.items():
                 verdicts[decided] += many
             for alert in answer.alerts:

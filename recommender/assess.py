@@ -17,6 +17,7 @@ from recommender.dataset import BoolArray, FloatArray, IntArray, Records
 from recommender.domain import VERDICT_CODES, Audience, Catalogue, MetricsList, Objective, Verdict
 from recommender.guardrails.check import Decisions, Guard
 from recommender.guardrails.rules import Rules
+from recommender.item_json import ItemJson
 from recommender.models.base import log_odds
 from recommender.models.hybrid import HybridModel
 from recommender.models.live import View
@@ -88,6 +89,8 @@ class Assessor:
         repeat interval (0 for none), its id as JSON.
     phrases
         The words of reasons for each audience.
+    written
+        Writes items as JSON.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Assessor:
         self.domain_code = np.unique(self.domains, return_inverse=True)[1]
         self.phrases = {who: Phrases(catalogue, metrics, who) for who in Audience}
         self.quoted_ids = [orjson.dumps(action_id).decode() for action_id in catalogue.ids]
+        self.written = ItemJson(catalogue)
         self.repeat_days = np.array([one.repeat_after_days or 0.0 for one in catalogue.actions])
 
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:

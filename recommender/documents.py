@@ -43,15 +43,21 @@ class Scored(Protocol):
     def standard_error(self) -> float | None: ...  # noqa: D102
 
 
-def answer_document(answer: RecommendationList) -> Document:
-    """An answer as ``GET /v1/users/{user_id}/recommendations`` gives it."""
+def answer_document(answer: RecommendationList, items: Any = None) -> Document:
+    """An answer as ``GET /v1/users/{user_id}/recommendations`` gives it.
+
+    Parameters
+    ----------
+    items
+        In place of the answer's own: the same, written already (``Draft.items_as_json``).
+    """
     return {
         "request_id": answer.request_id,
         "user_id": answer.user_id,
         "run_id": answer.run_id,
         "generated_at": answer.generated_at,
         "cold_start": answer.cold_start,
-        "items": [_item(item) for item in answer.items],
+        "items": [_item(item) for item in answer.items] if items is None else items,
         "alerts": [_alert(alert) for alert in answer.alerts],
         "withheld": answer.withheld,
     }

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise, repeat
-from typing import Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.assess import Assessment, Assessor
-from recommender.dataset import BoolArray, FloatArray, IntArray, Records, Users
-from recommender.domain import Action, Audience, Reason, Recommendation, Verdict
-from recommender.reasons import Wording, cite_all
+from recommender.dataset import BoolArray, FloatArray, Int8Array, IntArray, Records, Users
+from recommender.domain import (
+    Action,
+    Audience,
+    Reason,
+    Recommendation,
+    RecommendationList,
+    Verdict,
+)
+from recommender.reasons import Cited, Wording, cite
 from recommender.selection import Listed
+from recommender.store.alerts import AlertRow
+from recommender.store.write import Logged, LoggedItem
 
+Given = TypeVar("Given")
 VERDICTS = tuple(Verdict)
 _recommendation = partial(tuple.__new__, Recommendation)
 """Half the price of calling the class; every field has to be given."""
@@ -48,14 +59,101 @@ class Rows:
         return cls(user, np.concatenate([np.zeros(0, np.int64), *actions]))
 
 
-def items_of(
+@dataclass(frozen=True)
+class Columns:
+    """What is known of rows, one entry a row.
+
+    Attributes
+    ----------
+    figures
+        Score, p_complete, benefit and standard error (NaN if unknown), shape [4, n_rows].
+    parts
+        In the order of ``columns.PARTS``, shape [n_rows, 5].
+    verdict, rule
+        Codes, as in ``Decisions``.
+    """
+
+    rows: Rows
+    figures: FloatArray
+    parts: FloatArray
+    verdict: Int8Array
+    rule: NDArray[np.int16]
+
+    def fields(self, assessor: Assessor) -> tuple[Sequence[Any], ...]:
+        """The fields of a ``RankedAction``, each of all rows."""
+        actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+        score, p_complete, benefit, error = self.figures.tolist()
+        return (
+            [actions[place] for place in self.rows.action.tolist()],
+            *(score, p_complete, benefit),
+            list(map(tuple, self.parts.tolist())),
+            [VERDICTS[code] for code in self.verdict.tolist()],
+            [rule_id(rule) for rule in self.rule.tolist()],
+            [each if each == each else None for each in error],
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Items of lists, list after list.
+
+    Attributes
+    ----------
+    sizes
+        How many items each list has.
+    propensity
+        Of each item.
+    """
+
+    assessor: Assessor
+    columns: Columns
+    sizes: Sequence[int]
+    propensity: FloatArray
+
+    def items(self, reasons: Iterable[tuple[Reason, ...]]) -> list[tuple[Recommendation, ...]]:
+        """Items of each list, with their reasons."""
+        *ranked, errors = self.columns.fields(self.assessor)
+        columns = (self._ranks(), *ranked, reasons, self.propensity.tolist(), errors)
+        items = list(map(_recommendation, zip(*columns, strict=True)))
+        return [tuple(each) for each in self._parted(items)]
+
+    def logged(self) -> list[list[LoggedItem]]:
+        """Items of each list, as the log keeps them."""
+        action, score, p_complete, benefit, _, verdict, rule, error = self.columns.fields(
+            self.assessor
+        )
+        columns = (
+            *(self._ranks(), [one.action_id for one in action], score, p_complete, benefit),
+            *self.columns.parts.T.tolist(),
+            *(verdict, rule, self.propensity.tolist(), error),
+        )
+        return self._parted(list(zip(*columns, strict=True)))
+
+    def _ranks(self) -> list[int]:
+        return [rank for many in self.sizes for rank in range(1, many + 1)]
+
+    def _parted(self, items: list[Given]) -> list[list[Given]]:
+        ends = accumulate(self.sizes, initial=0)
+        return [items[begin:end] for begin, end in pairwise(ends)]
+
+    def as_json(self, cited: Cited) -> list[bytes]:
+        """As ``items``, each list as JSON."""
+        columns = self.columns
+        numbers = np.concatenate([columns.figures, self.propensity[None]])
+        numbers[2] += 0.0  # a benefit is never -0.0
+        return self.assessor.written.lists(
+            columns.rows.action, columns.verdict, numbers, cited.as_json(), self.sizes
+        )
+
+
+def shown_of(
     assessor: Assessor,
     assessment: Assessment,
     users: Sequence[int],
     listed: Sequence[Listed],
     scores: FloatArray,
-) -> list[tuple[Recommendation, ...]]:
-    """Items of lists, in order; their reasons are still to be added (``with_reasons``).
+) -> Shown:
+    """Items of lists; why they stand there is another question (``cited_for``).
 
     Parameters
     ----------
@@ -65,46 +163,17 @@ def items_of(
         Score of each item, list after list.
     """
     rows = Rows.of(users, [each.shown for each in listed])
-    action, score, p_complete, benefit, parts, verdict, rule_id, error = _columns(
-        assessor, assessment, rows, scores
+    return Shown(
+        assessor,
+        _columns(assessor, assessment, rows, scores),
+        [len(each.shown) for each in listed],
+        np.concatenate([each.propensity for each in listed]),
     )
-    ends = np.cumsum([len(each.shown) for each in listed]).tolist()
-    ranks = [rank for each in listed for rank in range(1, len(each.shown) + 1)]
-    chances = [chance for each in listed for chance in each.propensity.tolist()]
-    columns = (
-        *(ranks, action, score, p_complete, benefit, parts, verdict, rule_id),
-        *(repeat((), len(ranks)), chances, error),
-    )
-    items = list(map(_recommendation, zip(*columns, strict=True)))
-    return [tuple(items[begin:end]) for begin, end in pairwise([0, *ends])]
 
 
-def with_reasons(
-    items: Sequence[tuple[Recommendation, ...]], reasons: Iterable[tuple[Reason, ...]]
-) -> list[tuple[Recommendation, ...]]:
-    """The same items with the reasons of each, which come one list's after the other's."""
-    why = iter(reasons)
-    return [
-        tuple(
-            _recommendation((*item[:_REASONS], next(why), *item[_REASONS + 1 :])) for item in each
-        )
-        for each in items
-    ]
-
-
-_REASONS = Recommendation._fields.index("reasons")
-
-
-def reasons_of(
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    users: Sequence[int],
-    listed: Sequence[Listed],
-    audience: Audience,
-) -> list[tuple[Reason, ...]]:
-    """Reasons of each item of lists, list after list; arguments as in ``items_of``."""
-    rows = Rows.of(users, [each.shown for each in listed])
+def cited_for(shown: Shown, assessment: Assessment, records: Records, audience: Audience) -> Cited:
+    """Reasons of each item, chosen and not yet worded."""
+    assessor, rows = shown.assessor, shown.columns.rows
     assert assessment.view is not None  # few people were assessed
     measured = np.zeros(assessment.readings.shape, dtype=bool)
     measured[records.observations.user, records.observations.metric] = True
@@ -116,36 +185,61 @@ def reasons_of(
         has_profile=has_profile(records.users),
     )
     shares = assessor.model.shares(assessment.view, rows.user, rows.action)
-    return cite_all(shares, rows.user, rows.action, wording)
+    return cite(shares, rows.user, rows.action, wording)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Answers worked out together, as they are logged; their items are still to be written.
+
+    Attributes
+    ----------
+    raised
+        Alerts to be kept with them.
+    cite
+        Chooses the reasons of ``shown``.
+    """
+
+    logged: Sequence[Logged]
+    raised: Sequence[AlertRow]
+    shown: Shown
+    cite: Callable[[], Cited]
+
+    def finished(self) -> list[RecommendationList]:
+        """The answers with their items."""
+        items = self.shown.items(self.cite().in_words())
+        return [
+            replace(each.answer, items=reasoned)
+            for each, reasoned in zip(self.logged, items, strict=True)
+        ]
+
+    def items_as_json(self) -> list[bytes]:
+        """The items of each answer as JSON, with their reasons."""
+        return self.shown.as_json(self.cite())
 
 
 def ranked_actions(
     assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray
 ) -> list[RankedAction]:
     """What is known of each row, in order; ``scores`` are aligned with the rows."""
-    columns = _columns(assessor, assessment, rows, scores)
-    return list(map(RankedAction._make, zip(*columns, strict=True)))
+    fields = _columns(assessor, assessment, rows, scores).fields(assessor)
+    return list(map(RankedAction._make, zip(*fields, strict=True)))
 
 
-def _columns(
-    assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray
-) -> tuple[Sequence[Any], ...]:
-    """The fields of a ``RankedAction``, each of all rows."""
-    user, action = rows.user, rows.action
-    actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
+def _columns(assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray) -> Columns:
+    place = rows.user * len(assessor.catalogue) + rows.action
+    figures = np.empty((4, len(place)))
+    figures[0] = scores
+    figures[1] = assessment.p_complete.take(place)
+    figures[2] = assessment.benefit.take(place)
+    figures[3] = _errors(assessor, assessment, rows)
     decisions = assessment.decisions
-    return (
-        [actions[place] for place in action.tolist()],
-        scores.tolist(),
-        assessment.p_complete[user, action].tolist(),
-        assessment.benefit[user, action].tolist(),
-        list(map(tuple, assessment.parts[user, action].tolist())),
-        [VERDICTS[code] for code in decisions.verdict[user, action].tolist()],
-        [rule_id(rule) for rule in decisions.rule[user, action].tolist()],
-        [
-            error if error == error else None
-            for error in _errors(assessor, assessment, rows).tolist()
-        ],
+    return Columns(
+        rows,
+        figures,
+        assessment.parts[rows.user, rows.action],
+        decisions.verdict.take(place),
+        decisions.rule.take(place),
     )
 
 

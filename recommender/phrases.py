@@ -29,7 +29,7 @@ class Phrases:
     of_past
         Text for a past action that speaks for another, one an action.
     of_need, of_likeness
-        Text for a metric that an action answers a need of, and for one that it does not; None
+        Text for a metric that an action answers a need of, and for one that it does not; empty
         where it depends on the reading (``of_reading``).
     """
 
@@ -48,13 +48,11 @@ class Phrases:
         ]
         plain = audience is Audience.USER
         self.of_need = [
-            f"There is room for your {metric.label} to improve, and this can help"
-            if plain
-            else None
+            f"There is room for your {metric.label} to improve, and this can help" if plain else ""
             for metric in metrics.metrics
         ]
         self.of_likeness = [
-            f"People whose {metric.label} is like yours tend to do this" if plain else None
+            f"People whose {metric.label} is like yours tend to do this" if plain else ""
             for metric in metrics.metrics
         ]
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.domain import Audience, Reason
+from recommender.item_json import FOLLOWS, numbers, reason_head
 from recommender.models.base import Shares
 from recommender.phrases import Phrases
 
@@ -55,10 +56,82 @@ class Wording:
     has_profile: BoolArray
 
 
+@dataclass(frozen=True)
+class Cited:
+    """Reasons of rows, chosen and not yet worded.
+
+    Attributes
+    ----------
+    codes
+        Places among the sayings, a row's first reason first, shape [n_rows, MOST].
+    cited
+        Which of these there are; every row has a first one.
+    amounts
+        What each adds, of the same shape.
+    users
+        Whom each row is about.
+    """
+
+    sayings: _Sayings
+    codes: IntArray
+    cited: BoolArray
+    amounts: FloatArray
+    users: IntArray
+    wording: Wording
+
+    def in_words(self) -> list[tuple[Reason, ...]]:
+        """Reasons of each row."""
+        codes, sayings = self.codes[self.cited], self.sayings
+        many = np.count_nonzero(self.cited, axis=1)
+        columns = (
+            [sayings.part[each] for each in codes.tolist()],
+            [sayings.feature[each] for each in codes.tolist()],
+            self._texts(codes, self.users.repeat(many)),
+            self.amounts[self.cited].tolist(),
+        )
+        reasons = list(map(_reason, zip(*columns, strict=True)))
+        ends = accumulate(many.tolist(), initial=0)
+        return [tuple(reasons[begin:end]) for begin, end in pairwise(ends)]
+
+    def as_json(self) -> list[list[bytes]]:
+        """Reasons in pieces, columns of one entry a row; joined, they lack only the last brace."""
+        there = self.cited.T  # all first reasons, then all second ones
+        heads = self._heads(self.codes.T[there], np.broadcast_to(self.users, there.shape)[there])
+        first = len(self.users)
+        heads[:first] = [each[FOLLOWS:] for each in heads[:first]]
+        pieces = np.full((2, *there.shape), b"", dtype=object)
+        pieces[0, there] = heads
+        pieces[1, there] = numbers(self.amounts.T[there])
+        return [column for place in pieces.swapaxes(0, 1).tolist() for column in place]
+
+    def _heads(self, codes: IntArray, users: IntArray) -> list[bytes]:
+        sayings = self.sayings
+        if self.wording.phrases.audience is Audience.USER:
+            return [sayings.head[each] for each in codes.tolist()]
+        said = zip(codes.tolist(), self._texts(codes, users), strict=True)
+        return [reason_head(sayings.part[each], sayings.feature[each], text) for each, text in said]
+
+    def _texts(self, codes: IntArray, users: IntArray) -> list[str]:
+        phrases, texts = self.wording.phrases, [self.sayings.text[each] for each in codes.tolist()]
+        if phrases.audience is Audience.USER:
+            return texts
+        metric = self.sayings.metric[codes]
+        reading = self.wording.readings[users, metric]
+        return [
+            text or phrases.of_reading(about, value)
+            for text, about, value in zip(texts, metric.tolist(), reading.tolist(), strict=True)
+        ]
+
+
 def cite_all(
     shares: Shares, users: IntArray, actions: IntArray, wording: Wording
 ) -> list[tuple[Reason, ...]]:
-    """Choose and word the reasons of each row of ``shares``: a user and an action.
+    """Choose and word the reasons of each row of ``shares``; see ``cite``."""
+    return cite(shares, users, actions, wording).in_words()
+
+
+def cite(shares: Shares, users: IntArray, actions: IntArray, wording: Wording) -> Cited:
+    """Choose the reasons of each row of ``shares``: a user and an action.
 
     The needs that an action answers come first, then what else raised its score, at most
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
@@ -71,10 +144,7 @@ def cite_all(
     cited = worth[row, first] >= LEAST_CONTRIBUTION
     nothing = ~cited[:, 0]
     first[nothing, 0], cited[nothing, 0] = nameable.base, True
-    code, amount = codes[row, first][cited], amounts[row, first][cited]
-    count = np.count_nonzero(cited, axis=1)
-    reasons = _worded(nameable.sayings, code, amount, users.repeat(count), wording)
-    return [tuple(reasons[begin:end]) for begin, end in pairwise([0, *count.cumsum().tolist()])]
+    return Cited(nameable.sayings, codes[row, first], cited, amounts[row, first], users, wording)
 
 
 def _candidates(
@@ -120,26 +190,6 @@ def _candidates(
     )
 
 
-def _worded(
-    sayings: _Sayings, code: IntArray, amount: FloatArray, user: IntArray, wording: Wording
-) -> list[Reason]:
-    """Reasons of people: sayings and what each adds."""
-    codes = code.tolist()
-    texts = [sayings.text[each] for each in codes]
-    if wording.phrases.audience is Audience.CLINICIAN:
-        metric = sayings.metric[code]
-        reading = wording.readings[user, metric].tolist()
-        texts = [
-            text or wording.phrases.of_reading(about, value)
-            for text, about, value in zip(texts, metric.tolist(), reading, strict=True)
-        ]
-    parts, features = (
-        [sayings.part[each] for each in codes],
-        [sayings.feature[each] for each in codes],
-    )
-    return list(map(_reason, zip(parts, features, texts, amount.tolist(), strict=True)))
-
-
 _reason = partial(tuple.__new__, Reason)
 """Half the price of calling the class."""
 
@@ -150,13 +200,16 @@ class _Sayings(NamedTuple):
     Attributes
     ----------
     text
-        None where it depends on the reading of ``metric``, which is -1 elsewhere.
+        Empty where it depends on the reading of ``metric``, which is -1 elsewhere.
+    head
+        The beginning of a reason as JSON, see ``reason_head``.
     """
 
     part: Sequence[str]
     feature: Sequence[str]
-    text: Sequence[str | None]
+    text: Sequence[str]
     metric: IntArray
+    head: Sequence[bytes]
 
 
 @dataclass(frozen=True)
@@ -235,7 +288,8 @@ def _sayings(subjects: Sequence[Subject], phrases: Phrases) -> _Sayings:
         (_FACTOR, name, text, -1) for name, text in zip(phrases.ids, phrases.of_past, strict=True)
     ]
     part, feature, text, metric = zip(*of_subject, *of_need, *of_past, strict=True)
-    return _Sayings(part, feature, text, np.array(metric, np.int64))
+    heads = list(map(reason_head, part, feature, text))
+    return _Sayings(part, feature, text, np.array(metric, np.int64), heads)
 
 
 def _allowed(nameable: _Nameable, wording: Wording) -> BoolArray:

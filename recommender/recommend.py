@@ -9,7 +9,7 @@ way together: one query, one pass over arrays, one transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -19,16 +19,16 @@ import numpy as np
 from recommender.alerts import acknowledged_as, alerts_for, rows_of
 from recommender.assess import FEW, Assessment, Assessor
 from recommender.dataset import IntArray, Records
-from recommender.domain import Alert, Audience, Objective, Reason, RecommendationList
+from recommender.domain import Alert, Audience, Objective, RecommendationList
 from recommender.errors import NotFoundError
 from recommender.items import (
+    Draft,
     RankedAction,
     Rows,
+    cited_for,
     is_unknown,
-    items_of,
     ranked_actions,
-    reasons_of,
-    with_reasons,
+    shown_of,
 )
 from recommender.published import LiveRun, Published
 from recommender.request_ids import request_ids
@@ -36,30 +36,13 @@ from recommender.selection import Listed, eligible, lists_of
 from recommender.settings import Settings
 from recommender.stopwatch import Stopwatch, Watch
 from recommender.store.access import Asker
-from recommender.store.alerts import AlertRow, keep_alerts
+from recommender.store.alerts import keep_alerts
 from recommender.store.direct import Direct, direct
 from recommender.store.read import Held, load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
 from recommender.verdict_log import decided, verdict_log
 
 Given = TypeVar("Given")
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """Answers to questions of one instant and audience, without their reasons.
-
-    Attributes
-    ----------
-    raised
-        Alerts to be kept with the answers.
-    reasons
-        Gives the reasons of all items, answer after answer.
-    """
-
-    answers: list[Logged]
-    raised: list[AlertRow]
-    reasons: Callable[[], list[tuple[Reason, ...]]]
 
 
 @dataclass(frozen=True)
@@ -117,43 +100,43 @@ def recommend_each(
 
     Nobody's answer depends on who else asks.
     """
-    return answer_each(published, questions, settings, list)
+    return answer_each(published, questions, settings, Draft.finished)
 
 
 def answer_each(
     published: Published,
     questions: Sequence[Question],
     settings: Settings,
-    write: Callable[[list[RecommendationList]], list[Given]],
+    write: Callable[[Draft], list[Given]],
 ) -> list[Given]:
-    """As ``recommend_each``; what ``write`` makes of the answers, each in its place.
+    """As ``recommend_each``; what ``write`` makes of each answer, in the order of the questions.
 
     Reasons and ``write`` are worked out while the database keeps the log, which needs neither.
     Nothing is given before the log is kept.
     """
     live, now = published.current(), datetime.now(UTC)
     clock = Stopwatch(question.watch for question in questions)
-    drafts: list[tuple[list[int], _Draft]] = []
+    drafts: list[tuple[list[int], Draft]] = []
     with direct(published.engine) as store:
         most = min(FEW, live.assessor.model.at_once)
         for places in _alike(questions, most):
             together = [questions[place] for place in places]
             drafts.append((places, _answer(store, live, together, now, settings, clock)))
-        given = published.beside.submit(lambda: write(_finished(drafts)))
-        logged = [each for _, draft in drafts for each in draft.answers]
+        given = published.beside.submit(_in_order, drafts, write)
+        logged = [each for _, draft in drafts for each in draft.logged]
         log_requests(store, logged, [each for _, draft in drafts for each in draft.raised])
     clock.ended("log")
     return given.result()
 
 
-def _finished(drafts: Sequence[tuple[list[int], _Draft]]) -> list[RecommendationList]:
-    """Add the reasons; answers in the order of the questions."""
-    whole: dict[int, RecommendationList] = {}
+def _in_order(
+    drafts: Sequence[tuple[list[int], Draft]], write: Callable[[Draft], list[Given]]
+) -> list[Given]:
+    """What is made of each answer, in the order of the questions."""
+    given: dict[int, Given] = {}
     for places, draft in drafts:
-        items = with_reasons([each.answer.items for each in draft.answers], draft.reasons())
-        for place, logged, reasoned in zip(places, draft.answers, items, strict=True):
-            whole[place] = replace(logged.answer, items=reasoned)
-    return [whole[place] for place in sorted(whole)]
+        given.update(zip(places, write(draft), strict=True))
+    return [given[place] for place in sorted(given)]
 
 
 def _alike(questions: Sequence[Question], most: int) -> Iterable[list[int]]:
@@ -172,7 +155,7 @@ def _answer(
     now: datetime,
     settings: Settings,
     clock: Stopwatch,
-) -> _Draft:
+) -> Draft:
     """Answer questions of one instant and audience; the reasons of all items are still to come."""
     assessor, ask = live.assessor, questions[0].ask
     ids = sorted({question.user_id for question in questions})
@@ -192,15 +175,14 @@ def _answer(
         by_objective[question.ask.objective][user, listed.shown]
         for question, user, listed in zip(questions, users, lists, strict=True)
     ]
-    items = items_of(assessor, assessment, users, lists, np.concatenate(scores))
+    shown = shown_of(assessor, assessment, users, lists, np.concatenate(scores))
     raised = _raised(assessor, assessment, held, ask, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
     logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
     by_rule = [decided(each) for each in grounds]
     clock.ended("list")
-    reasons = partial(reasons_of, assessor, assessment, records, users, lists, ask.audience)
-    answers = [
+    logged = [
         Logged(
             RecommendationList(
                 request_id=request_id,
@@ -208,22 +190,24 @@ def _answer(
                 run_id=live.run.run_id,
                 generated_at=now,
                 cold_start=unknown[user],
-                items=shown,
+                items=(),
                 alerts=raised.get(question.user_id, ()),
-                withheld=held,
+                withheld=held_back,
                 decided=by_rule[user],
             ),
             question.ask,
+            items,
             logs[user],
             question.ask.asker or Asker(None, question.ask.channel),
             live.catalogue_revision,
             assessor.guard.rules_label,
         )
-        for question, user, request_id, shown, held in zip(
-            questions, users, ids_of_answers, items, withheld, strict=True
+        for question, user, request_id, items, held_back in zip(
+            questions, users, ids_of_answers, shown.logged(), withheld, strict=True
         )
     ]
-    return _Draft(answers, [] if ask.as_of else rows_of(raised, now), reasons)
+    cite = partial(cited_for, shown, assessment, records, ask.audience)
+    return Draft(logged, [] if ask.as_of else rows_of(raised, now), shown, cite)
 
 
 def _lists(

@@ -75,17 +75,22 @@ def alerts_into_postgresql() -> str:
 
 def alerts_value(rows: Sequence[AlertRow]) -> dict[str, str]:
     """What the parameter of ``alerts_into_postgresql`` stands for; of no rows, too."""
-    return {"raised": json_text([(*row, row.raised_at) for row in rows])}
+    return {"raised": json_text([(*row, row.raised_at) for row in _each_once(rows)])}
 
 
 def alerts_into_sqlite(rows: Sequence[AlertRow]) -> tuple[str, list[Any]]:
     """Statement that keeps some alerts, and its values."""
-    row = f"({', '.join('?' * (len(AlertRow._fields) + 1))})"
+    row, rows = f"({', '.join('?' * (len(AlertRow._fields) + 1))})", _each_once(rows)
     values = []
     for each in rows:
         at = instant_value(SQLITE, each.raised_at)
         values += [*each[:-1], at, at]
     return f"INSERT INTO alerts ({_COLUMNS}) VALUES {', '.join([row] * len(rows))} {_AGAIN}", values
+
+
+def _each_once(rows: Sequence[AlertRow]) -> list[AlertRow]:
+    """Who asks twice at once raises the same twice, and no statement may write a row twice."""
+    return list({row.alert_id: row for row in rows}.values())
 
 
 _COLUMNS = f"{', '.join(AlertRow._fields[:-1])}, first_raised_at, last_raised_at"

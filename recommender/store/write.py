@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from orjson import Fragment
 from sqlalchemy import Connection, delete, make_url, select, update
 
-from recommender.domain import Recommendation, RecommendationList, User
+from recommender.domain import RecommendationList, User
 from recommender.errors import DataError, NotFoundError
 from recommender.store import schema
 from recommender.store.access import Asker, forgetting, log_access
@@ -60,12 +60,19 @@ class Asked(Protocol):
         """``http`` or ``cli``."""
 
 
+LoggedItem = tuple[Any, ...]
+"""An item of an answer in the order that the views read (store/view_queries.py): rank, action_id,
+score, p_complete, benefit, the parts, verdict, rule_id, propensity, standard_error."""
+
+
 @dataclass(frozen=True)
 class Logged:
     """An answer as the log keeps it.
 
     Attributes
     ----------
+    answer
+        All but its items, which may be missing.
     verdicts
         JSON list of what decided about every action that was not simply allowed, as the table
         describes it.
@@ -79,23 +86,11 @@ class Logged:
 
     answer: RecommendationList
     asked: Asked
+    items: Sequence[LoggedItem]
     verdicts: str
     asker: Asker
     catalogue_revision: int | None = None
     rules: str | None = None
-
-
-def log_request(
-    store: Direct,
-    answer: RecommendationList,
-    asked: Asked,
-    verdicts: str,
-    asker: Asker,
-    catalogue_revision: int | None = None,
-    rules: str | None = None,
-) -> None:
-    """Keep an answer as it was given, and who asked for it; see ``log_requests``."""
-    log_requests(store, [Logged(answer, asked, verdicts, asker, catalogue_revision, rules)])
 
 
 def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertRow] = ()) -> None:
@@ -131,7 +126,7 @@ def _row(given: Logged) -> dict[str, Any]:
         "item_limit": asked.limit,
         "cold_start": answer.cold_start,
         "withheld": answer.withheld,
-        "items": [_item(item) for item in answer.items],
+        "items": given.items,
         "verdicts": Fragment(given.verdicts),
         "alerts": [(alert.rule_id, alert.severity) for alert in answer.alerts],
         "rules": given.rules,
@@ -142,22 +137,6 @@ def _row(given: Logged) -> dict[str, Any]:
         "caller": asker.caller,
         "purpose": asker.purpose,
     }
-
-
-def _item(item: Recommendation) -> tuple[Any, ...]:
-    # In the order that the views read: store/view_queries.py.
-    return (
-        item.rank,
-        item.action.action_id,
-        item.score,
-        item.p_complete,
-        item.benefit,
-        *item.parts,
-        item.verdict,
-        item.rule_id,
-        item.propensity,
-        item.standard_error,
-    )
 
 
 _REQUESTS = ("requests", {column.name: column.name for column in schema.requests.columns})

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, insert, inspect
 
-from recommender.domain import Metric, MetricsList
+from recommender.domain import Metric, MetricsList, RecommendationList
 from recommender.store import schema
+from recommender.store.access import Asker
+from recommender.store.direct import Direct
 from recommender.store.engine import writing
 from recommender.store.runs import (
     ScoreBatch,
@@ -19,6 +21,7 @@ from recommender.store.runs import (
     write_scores,
 )
 from recommender.store.score_rows import begin_scores
+from recommender.store.write import Asked, Logged, log_requests
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -143,3 +146,35 @@ def whole_tables(conn: Connection) -> list[str]:
         parts = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
         names -= set(conn.exec_driver_sql(parts).scalars())
     return sorted(names)
+
+
+def logged(
+    answer: RecommendationList,
+    asked: Asked,
+    verdicts: str,
+    asker: Asker,
+    catalogue_revision: int | None = None,
+    rules: str | None = None,
+) -> Logged:
+    """An answer as the log keeps it."""
+    items = [
+        (
+            item.rank,
+            item.action.action_id,
+            item.score,
+            item.p_complete,
+            item.benefit,
+            *item.parts,
+            item.verdict,
+            item.rule_id,
+            item.propensity,
+            item.standard_error,
+        )
+        for item in answer.items
+    ]
+    return Logged(answer, asked, items, verdicts, asker, catalogue_revision, rules)
+
+
+def log_request(store: Direct, *given: Any) -> None:
+    """Keep one answer; arguments as of ``logged``."""
+    log_requests(store, [logged(*given)])

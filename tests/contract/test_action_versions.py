@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import Engine, bindparam, text
-from store_rows import METRICS, NOW, ago, seed
+from store_rows import METRICS, NOW, ago, log_request, seed
 from test_store_write import APP, Ask, answer
 
 from recommender.curate import compare_file, find_action, retire_action, versions_of
@@ -20,7 +20,6 @@ from recommender.store.engine import migrating, reading, writing
 from recommender.store.read import catalogue_version, load_catalogue
 from recommender.store.upgrade import migration_config, upgrade
 from recommender.store.versions import catalogue_revision
-from recommender.store.write import log_request
 
 WALK: dict[str, Any] = {"action_id": "walk", "title": "Walk", "domain": "activity"}
 

@@ -10,7 +10,7 @@ from alembic import command
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, inspect, text
-from store_rows import NOW
+from store_rows import NOW, log_request
 from test_store_write import Ask, answer
 
 from recommender.domain import Verdict
@@ -20,7 +20,6 @@ from recommender.store.column_types import UtcInstant
 from recommender.store.direct import direct
 from recommender.store.engine import migrating, reading, writing
 from recommender.store.upgrade import migration_config, upgrade
-from recommender.store.write import log_request
 from recommender.verdict_log import decided, verdict_log
 
 IDS = ('"a"', '"b"', '"c \\"d\\""', '"é"')

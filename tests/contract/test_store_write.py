@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, insert, inspect, select, text
-from store_rows import NOW, action_row, add_run, ago, user_row, whole_tables
+from store_rows import NOW, action_row, add_run, ago, log_request, logged, user_row, whole_tables
 
 from recommender.domain import (
     Action,
@@ -32,7 +32,7 @@ from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
 from recommender.store.packing import pack_changed
 from recommender.store.read import export_user
-from recommender.store.write import Logged, erase_user, log_request, log_requests, update_user
+from recommender.store.write import erase_user, log_requests, update_user
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def test_who_asked_is_kept_beside_it(seeded: Engine) -> None:
 def test_answers_given_together_each_say_who_asked(seeded: Engine) -> None:
     people = ["ann", "bea", "ann"]
     given = [
-        Logged(answer(f"q{place}", who), Ask(), "[]", Asker(f"k{place}", "http", purpose=who))
+        logged(answer(f"q{place}", who), Ask(), "[]", Asker(f"k{place}", "http", purpose=who))
         for place, who in enumerate(people)
     ]
     with direct(seeded) as store:
@@ -179,7 +179,7 @@ def test_answers_given_together_each_say_who_asked(seeded: Engine) -> None:
 def test_no_answer_is_kept_without_its_entry_nor_an_entry_without_its_answer(
     seeded: Engine,
 ) -> None:
-    given = [Logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
+    given = [logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
     with direct(seeded) as store:
         with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
             log_requests(store, given)  # the same request twice
@@ -194,14 +194,14 @@ def test_alerts_are_kept_with_the_answers_that_they_go_with_or_not_at_all(seeded
         AlertRow(f"a-{who}", who, "rule", 2, seen, "critical", NOW)
         for who, seen in (("bea", None), ("ann", "o1"))
     ]
-    given = [Logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
+    given = [logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
     with direct(seeded) as store:
         with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
             log_requests(store, given, raised)  # the same request twice
         assert store.rows("SELECT count(*) FROM alerts", {}) == [(0,)]
-        log_requests(store, given[:1], raised)
+        log_requests(store, given[:1], [*raised, *raised])  # who asks twice at once
         later = [row._replace(raised_at=NOW + timedelta(hours=1)) for row in raised]
-        keep_alerts(store, later[:1])
+        keep_alerts(store, [*later[:1], *later[:1]])
     with reading(seeded) as conn:
         (ann,), (bea,) = kept_alerts(conn, "ann"), kept_alerts(conn, "bea")
     assert (ann.observation_id, ann.rule_version, ann.severity) == ("o1", 2, "critical")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, text
-from store_rows import NOW, add_run, ago, scores_for
+from store_rows import NOW, add_run, ago, log_request, scores_for
 from test_store_write import Ask, answer
 
 from recommender.columns import PART_COLUMNS
@@ -16,7 +16,6 @@ from recommender.store.column_types import UtcInstant
 from recommender.store.direct import direct
 from recommender.store.engine import connect, migrating, reading
 from recommender.store.views import VIEWS, create_statements
-from recommender.store.write import log_request
 
 _LAW = " + ".join(PART_COLUMNS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -106,10 +105,13 @@ def test_chance_depends_on_the_request_and_not_on_who_else_asks(
 ) -> None:
     chance = Settings(exploration=kind, exploration_rate=RATE)
     questions = [Question(person) for person in PEOPLE * 3]
-    numbers = [uuid.UUID(int=9_000 + place) for place in range(len(questions))]
+    numbers = [f"{9_000 + place:032x}" for place in range(len(questions))]
 
-    def numbered(*given: uuid.UUID) -> None:
-        monkeypatch.setattr(recommend.uuid, "uuid4", iter(given).__next__)
+    def numbered(*given: str) -> None:
+        numbers = iter(given)
+        monkeypatch.setattr(
+            recommend, "request_ids", lambda count: [next(numbers) for _ in range(count)]
+        )
 
     monkeypatch.setattr(recommend, "log_requests", lambda *_: None)
     numbered(*numbers)
