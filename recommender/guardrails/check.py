@@ -100,10 +100,15 @@ class Guard:
         self._rule_of = np.array([*self._deciding, NO_RULE], dtype=np.int16)
         self._verdict_of = _verdict_by_rule(rules.rules)
         # What is cited where no reading makes a rule hold.
-        self._bare = {
+        self._cited = {
             place: Citation(Verdict(rule.verdict), rule.rule_id, rule.version, None)
             for place, rule in enumerate(rules.rules)
-            if rule.verdict != ALERT and rules.expressions[place].witness is nothing_seen
+            if rule.verdict != ALERT
+        }
+        self._bare = {
+            place: cited
+            for place, cited in self._cited.items()
+            if rules.expressions[place].witness is nothing_seen
         }
         tag_sets, self._tag_set_of = _distinct_tag_sets(catalogue)
         self._touches = _touches([rules.rules[place] for place in self._deciding], tag_sets)
@@ -204,9 +209,7 @@ class Guard:
 
         The deciding ones, then alerts.
         """
-        versions = [facts.matrix, *(dispute.matrix for dispute in facts.disputes)]
-        columns = np.concatenate(versions, axis=1) if facts.disputes else facts.matrix
-        found = np.ascontiguousarray(self._program.run(columns).T)
+        found = np.ascontiguousarray(self._program.run(facts.columns).T)
         plainly, start = found[: facts.n_users], facts.n_users
         holds = plainly.copy() if facts.disputes else plainly
         for dispute in facts.disputes:
@@ -229,14 +232,14 @@ class Guard:
         return deciding[:, self._tag_set_of]
 
     def _citation(self, decisions: Decisions, records: Records, user: int, rule: int) -> Citation:
-        named, ids = self._rules.rules[rule], records.observations.ids
-        seen = self._first_seen(decisions, user, rule) if ids is not None else None
-        rival = None if seen is None else decisions.facts.rival(user, seen)
-        reading, other = (
-            str(ids[found]) if ids is not None and found is not None else None
-            for found in (seen, rival)
+        ids, cited = records.observations.ids, self._cited[rule]
+        seen = None if ids is None else self._first_seen(decisions, user, rule)
+        if ids is None or seen is None:
+            return cited
+        rival = decisions.facts.rival(user, seen)
+        return cited._replace(
+            reading=str(ids[seen]), rival=None if rival is None else str(ids[rival])
         )
-        return Citation(Verdict(named.verdict), named.rule_id, named.version, reading, other)
 
     def _reading(self, decisions: Decisions, records: Records, user: int, rule: int) -> str | None:
         """Id of the first reading that made a rule hold."""
@@ -252,8 +255,8 @@ class Guard:
         if not isinstance(witness, AlwaysSeen) or not plainly:
             return next(iter(self.readings_seen(decisions, user, rule)), None)
         # It holds, and where it looks is known: nothing has to be evaluated once more.
-        found = (int(facts.readings[place][user]) for place in witness.places)
-        return next((index for index in found if index >= 0), None)
+        seen = facts.seen
+        return next((at for place in witness.places if (at := seen[place][user]) >= 0), None)
 
 
 def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:

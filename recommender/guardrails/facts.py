@@ -92,6 +92,8 @@ class Facts:
     matrix
         One row a fact, in the order in which the rules asked for them: numbers, NaN where unknown,
         and truths as 0 or 1, [n_facts, n_users].
+    columns
+        The same, and to the right of it the matrix of each dispute.
     age
         Completed years, NaN where unknown, [n_users].
     readings
@@ -108,6 +110,7 @@ class Facts:
 
     needs: Needs
     matrix: FloatArray
+    columns: FloatArray
     age: FloatArray
     readings: Mapping[int, IntArray]
     disputes: Sequence[Dispute] = ()
@@ -139,11 +142,25 @@ class Facts:
 
     def rival(self, user: int, observation: int) -> int | None:
         """A reading that disputes this one, as an observation; None if none does."""
+        return self._rival_of.get((user, observation))
+
+    @cached_property
+    def _rival_of(self) -> dict[tuple[int, int], int]:
+        """For a person's reading the first other one that disputes it, by metric."""
+        found: dict[tuple[int, int], int] = {}
         for group in self.rivals.values():
-            found = group[:, user].tolist()
-            if observation in found:
-                return next((each for each in found if each not in (observation, -1)), None)
-        return None
+            for user in np.flatnonzero((group >= 0).any(axis=0)).tolist():
+                three = [each for each in group[:, user].tolist() if each != -1]
+                for one in three:
+                    other = next((each for each in three if each != one), None)
+                    if other is not None:
+                        found.setdefault((user, one), other)
+        return found
+
+    @cached_property
+    def seen(self) -> dict[int, list[int]]:
+        """``readings`` as plain numbers."""
+        return {place: each.tolist() for place, each in self.readings.items()}
 
     def of(self, user: int) -> FactValues:
         """The facts about one person as they stand, as plain numbers and bools."""
@@ -212,35 +229,47 @@ class FactReader:
         known = self.that_count(records, as_of)
         standing = self._arbiter.standing(known)
         readings = self._read_readings(known, standing.place, as_of, matrix)
-        self._define(matrix)
-        facts = Facts(self._needs, matrix, age, readings)
-        if standing.disputed.any() or (standing.set_aside >= 0).any():
-            return self._with_doubts(facts, known, standing, as_of)
+        whose = np.flatnonzero(standing.disputed.any(axis=0))
+        # Those of whom anything is disputed twice more: by the lowest, and by the highest.
+        disputed = matrix[:, whose]
+        columns = np.concatenate([matrix, disputed, disputed], axis=1) if len(whose) else matrix
+        disputes = self._disputes(columns, readings, whose, known, standing, as_of)
+        # Whatever is defined is worked out once, of all columns.
+        if self._defined:
+            columns[self._defined] = self._definitions.run(columns)
+        matrix = columns[:, : len(age)]
+        facts = Facts(self._needs, matrix, columns, age, readings, disputes)
+        if disputes or (standing.set_aside >= 0).any():
+            return self._with_names(facts, known, standing)
         return facts
 
-    def _define(self, matrix: FloatArray) -> None:
-        if self._defined:
-            matrix[self._defined] = self._definitions.run(matrix)
-
-    def _with_doubts(
-        self, facts: Facts, known: Readings, standing: Standing, as_of: float
-    ) -> Facts:
-        """The facts with what disputes them, of those people of whom anything does."""
-        users = np.flatnonzero(standing.disputed.any(axis=0))
+    def _disputes(
+        self,
+        columns: FloatArray,
+        readings: Mapping[int, IntArray],
+        users: IntArray,
+        known: Readings,
+        standing: Standing,
+        as_of: float,
+    ) -> list[Dispute]:
+        """What disputes the facts of those people of whom anything does; fills in its columns."""
         disputes = []
+        first = len(standing.disputed.T)
         for other in (standing.low, standing.high) if len(users) else ():
-            matrix = facts.matrix[:, users]
-            seen = {place: each[users] for place, each in facts.readings.items()}
+            matrix, first = columns[:, first : first + len(users)], first + len(users)
+            seen = {place: each[users] for place, each in readings.items()}
             seen |= self._latest_readings(known, other[:, users], as_of, matrix)
-            self._define(matrix)
             disputes.append(Dispute(users, matrix, seen))
+        return disputes
+
+    def _with_names(self, facts: Facts, known: Readings, standing: Standing) -> Facts:
+        """The facts with which readings dispute each other, and which were set aside."""
         rows = np.flatnonzero(standing.disputed.any(axis=1)).tolist()
         bounds = np.stack([standing.place, standing.low, standing.high])
         bounds = np.where(standing.disputed, bounds, -1)
         aside = np.flatnonzero((standing.set_aside >= 0).any(axis=1)).tolist()
         return replace(
             facts,
-            disputes=disputes,
             rivals={self._names[row]: known.observation(bounds[:, row]) for row in rows},
             set_aside={
                 self._names[row]: known.observation(standing.set_aside[None, row]) for row in aside
