@@ -101,7 +101,7 @@ def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertR
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
     """
-    rows = [_row(each) for each in given]
+    rows = [_row(store.dialect, each) for each in given]
     if store.dialect == SQLITE:
         log = [_into_sqlite(table, rows) for table in (_ACCESS, _REQUESTS)]
         store.run_together([alerts_into_sqlite(raised), *log] if raised else log)
@@ -110,15 +110,18 @@ def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertR
         store.run(_postgresql_insert(), {"rows": json_text(rows)} | alerts_value(raised))
 
 
-def _row(given: Logged) -> dict[str, Any]:
-    """Values of both rows by name; JSON as it is, or written already."""
+def _row(dialect: str, given: Logged) -> dict[str, Any]:
+    """Values of both rows by name; JSON as text for SQLite, else as part of the rows' own."""
     answer, asked, asker = given.answer, given.asked, given.asker
+    at = instant_value(dialect, answer.generated_at)
+    alerts = [(alert.rule_id, alert.severity) for alert in answer.alerts]
+    as_text = dialect == SQLITE
     return {
         "request_id": answer.request_id,
         "user_id": answer.user_id,
         "run_id": answer.run_id,
-        "generated_at": instant_value(POSTGRESQL, answer.generated_at),
-        "as_of": instant_value(POSTGRESQL, asked.as_of or answer.generated_at),
+        "generated_at": at,
+        "as_of": instant_value(dialect, asked.as_of) if asked.as_of else at,
         "channel": asked.channel,
         "objective": asked.objective,
         "audience": asked.audience,
@@ -126,9 +129,9 @@ def _row(given: Logged) -> dict[str, Any]:
         "item_limit": asked.limit,
         "cold_start": answer.cold_start,
         "withheld": answer.withheld,
-        "items": given.items,
-        "verdicts": Fragment(given.verdicts),
-        "alerts": [(alert.rule_id, alert.severity) for alert in answer.alerts],
+        "items": json_text(given.items) if as_text else given.items,
+        "verdicts": given.verdicts if as_text else Fragment(given.verdicts),
+        "alerts": json_text(alerts) if as_text else alerts,
         "rules": given.rules,
         "catalogue_revision": given.catalogue_revision,
         "operation": "read",
@@ -156,14 +159,8 @@ def _into_sqlite(
 ) -> tuple[str, list[Any]]:
     """One statement for all rows, since each row that SQLite is given alone costs a step."""
     name, columns = table
-    values = [_sqlite_value(row[column]) for row in rows for column in columns.values()]
+    values = [row[column] for row in rows for column in columns.values()]
     return _sqlite_insert(name, tuple(columns), len(rows)), values
-
-
-def _sqlite_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return instant_value(SQLITE, value)
-    return json_text(value) if isinstance(value, list | Fragment) else value
 
 
 @lru_cache
