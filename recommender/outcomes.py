@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recommender.compiled import compiled
 from recommender.dataset import (
     AnyIntArray,
     BoolArray,
     Events,
     FloatArray,
+    Int8Array,
     Int32Array,
     IntArray,
     Records,
@@ -142,55 +144,80 @@ def labelled_impressions(
 
 def outcomes_of(events: Events, as_of: float, horizon_days: float = HORIZON_DAYS) -> Impressions:
     """Label impressions with the weight 1 throughout, whether or not they had their time."""
-    known = events.at <= as_of
-    shown = np.flatnonzero((events.kind == _IMPRESSION) & known)
-    done = np.flatnonzero((events.kind == _COMPLETE) & known)
-    completed = np.zeros(len(shown), np.bool_)
-    delay = np.full(len(shown), np.nan)
-    if len(done) and len(shown):
-        credited = credit(events, shown, done, horizon_days * SECONDS_PER_DAY)
-        found = credited >= 0
-        places, ends = credited[found], events.at[done[found]]
-        completed[places] = True
-        # Later completions are written first, so that the first one stands.
-        delay[places[::-1]] = (ends - events.at[shown[places]])[::-1] / SECONDS_PER_DAY
+    shown = np.flatnonzero((events.kind == _IMPRESSION) & (events.at <= as_of))
+    credited = credit(events, as_of, horizon_days)
+    done = np.flatnonzero(credited >= 0)
+    ended = np.full(len(events), np.nan)
+    # Later completions are written first, so that the first one stands.
+    ended[credited[done[::-1]]] = events.at[done[::-1]]
+    delay = (ended[shown] - events.at[shown]) / SECONDS_PER_DAY
     return Impressions(
         events.user[shown],
         events.action[shown],
         events.at[shown],
-        completed,
+        delay == delay,
         np.ones(len(shown)),
         delay,
     )
 
 
-def credit(events: Events, shown: IntArray, done: IntArray, horizon: float) -> IntArray:
-    """Find the impression that each completion is due to.
-
-    Parameters
-    ----------
-    shown, done
-        Places of the impressions and of the completions among the events.
-    horizon
-        Longest delay, in seconds.
+def credit(events: Events, as_of: float, horizon_days: float = HORIZON_DAYS) -> IntArray:
+    """Find the impression that each completion up to ``as_of`` is due to.
 
     Returns
     -------
-    array of shape [len(done)]
-        Places in ``shown``, -1 where no impression is due.
+    array of shape [n_events]
+        Place of the impression among the events; -1 where none is due, and of any other event.
     """
-    pair = _pair_keys(events)
-    order = np.argsort(pair[shown], kind="stable")
-    latest = _latest_before(
-        pair[shown][order], events.at[shown][order], pair[done], events.at[done]
+    return _credit(
+        events.user,
+        events.action,
+        np.where(events.at <= as_of, events.kind, np.int8(-1)),
+        events.at,
+        events.request,
+        horizon_days * SECONDS_PER_DAY,
+        (_IMPRESSION, _COMPLETE),
     )
-    credited = np.where(latest >= 0, order[latest], -1)
-    requested = events.request[done] >= 0
-    if requested.any():
-        own = _same_request(events, pair, shown, done[requested])
-        credited[requested] = np.where(own >= 0, own, credited[requested])
-    delay = events.at[done] - events.at[shown[credited]]
-    return np.where((credited >= 0) & (delay >= 0) & (delay <= horizon), credited, -1)
+
+
+@compiled
+def _credit(
+    user: Int32Array,
+    action: Int32Array,
+    kind: Int8Array,
+    at: FloatArray,
+    request: IntArray,
+    horizon: float,
+    kinds: tuple[int, int],
+) -> IntArray:
+    """See ``credit``; events are sorted by (user, at), ``kinds`` are impression and completion."""
+    credited, earlier = np.full(len(user), -1), np.full(len(user), -1)
+    latest = np.full(action.max() + 1 if len(action) else 0, -1)
+    begin = 0
+    while begin < len(user):
+        end = begin
+        while end < len(user) and user[end] == user[begin]:
+            if kind[end] == kinds[0]:  # linked to the one before of the same action
+                earlier[end], latest[action[end]] = latest[action[end]], end
+            end += 1
+        for row in range(begin, end):
+            if kind[row] != kinds[1]:
+                continue
+            before = own = -1
+            place = latest[action[row]]
+            while place >= 0 and (before < 0 or request[row] >= 0):
+                if before < 0 and at[place] <= at[row]:
+                    before = place
+                if request[row] >= 0 and request[place] == request[row]:
+                    own = place
+                place = earlier[place]
+            due = own if own >= 0 else before
+            if due >= 0 and 0 <= at[row] - at[due] <= horizon:
+                credited[row] = due
+        for row in range(begin, end):
+            latest[action[row]] = -1
+        begin = end
+    return credited
 
 
 def delay_curve(rows: Impressions, as_of: float) -> DelayCurve:
@@ -270,45 +297,5 @@ def _means(group: AnyIntArray, values: FloatArray) -> FloatArray:
 
 def unprompted_share(events: Events, as_of: float) -> float:
     """Share of completions, up to ``as_of``, that no impression explains (0 without any)."""
-    known = events.at <= as_of
-    shown = np.flatnonzero((events.kind == _IMPRESSION) & known)
-    done = np.flatnonzero((events.kind == _COMPLETE) & known)
-    if not len(done):
-        return 0.0
-    if not len(shown):
-        return 1.0
-    credited = credit(events, shown, done, HORIZON_DAYS * SECONDS_PER_DAY)
-    return float(np.mean(credited < 0))
-
-
-def _pair_keys(events: Events) -> IntArray:
-    actions = int(events.action.max(initial=0)) + 1
-    return events.user.astype(np.int64) * actions + events.action
-
-
-def _latest_before(
-    pair: IntArray, at: FloatArray, asked_pair: IntArray, asked_at: FloatArray
-) -> IntArray:
-    """Place of the last row of the same pair not after the asked instant, -1 if none.
-
-    Rows are sorted by (pair, at). Instants are ranked together, so that keys stay exact.
-    """
-    instants = np.sort(np.concatenate([at, asked_at]))
-    span = len(instants) + 1
-    keys = pair * span + np.searchsorted(instants, at)
-    asked = asked_pair * span + np.searchsorted(instants, asked_at)
-    place = np.searchsorted(keys, asked, side="right") - 1
-    return np.where((place >= 0) & (pair[place] == asked_pair), place, -1)
-
-
-def _same_request(events: Events, pair: IntArray, shown: IntArray, done: IntArray) -> IntArray:
-    """Place in ``shown`` of the impression with the same pair and request, -1 if none."""
-    order = np.lexsort((events.request[shown], pair[shown]))
-    ranks = np.sort(events.request[shown])
-    span = len(ranks) + 1
-    keys = (pair[shown] * span + np.searchsorted(ranks, events.request[shown]))[order]
-    asked = pair[done] * span + np.searchsorted(ranks, events.request[done])
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    found = order[place]
-    same = (keys[place] == asked) & (events.request[shown[found]] == events.request[done])
-    return np.where(same, found, -1)
+    done = (events.kind == _COMPLETE) & (events.at <= as_of)
+    return float(np.mean(credit(events, as_of)[done] < 0)) if done.any() else 0.0

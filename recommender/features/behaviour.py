@@ -8,13 +8,12 @@ did nothing has no behaviour part.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from recommender.compiled import compiled
 from recommender.dataset import AnyIntArray, Events, FloatArray, Int32Array, IntArray
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY
 
@@ -59,33 +58,28 @@ def names(level: str) -> tuple[str, ...]:
 
 
 def _columns(counted: tuple[str, ...]) -> IntArray:
-    """Rows of ``_table`` that a level's counts stand in, and its completion rate."""
+    """Kind and window of each of a level's counts, shape [n, 2]."""
     windows = list(_WINDOWS)
-    pairs = [
-        (windows.index(window), _KINDS.index(kind))
-        for window, kind in (
-            next((w, name[len(w) + 1 :]) for w in windows if name.startswith(w + "_"))
-            for name in counted
-        )
-    ]
-    places = [kind * len(windows) + window for window, kind in pairs]
-    return np.array([*places, len(windows) * len(_KINDS)], np.int64)
+    pairs = (
+        next((name[len(w) + 1 :], w) for w in windows if name.startswith(w + "_"))
+        for name in counted
+    )
+    return np.array([(_KINDS.index(kind), windows.index(window)) for kind, window in pairs])
 
 
 LEVELS = ("action", "domain", "user")
-_COLUMNS = [_columns(counted) for counted in (_ACTION, _DOMAIN, _USER)]
-_STRENGTHS = np.array([RATE_NAMES[level] for level in LEVELS])
-_ALL_IMPRESSIONS, _ALL_COMPLETIONS = _columns(("all_impressions", "all_completions"))[:2]
-_RATINGS = _KINDS.index("ratings") * len(_WINDOWS)
-_WINDOW_MS = np.array([[days * SECONDS_PER_DAY * 1000] for days in _WINDOWS.values()], np.int64)
+_COUNTED = {"action": _columns(_ACTION), "domain": _columns(_DOMAIN), "user": _columns(_USER)}
+_WINDOW_MS = np.array([days * SECONDS_PER_DAY * 1000 for days in _WINDOWS.values()], np.int64)
 _SPAN_MS = int((MEMORY_DAYS + 1) * SECONDS_PER_DAY * 1000)
-_KIND_OF = np.zeros((len(_KINDS), len(EVENT_CODES)))
+_KIND_OF = np.full(len(EVENT_CODES), -1, np.int64)
 for _name, _place in (
     ("impression", 0), ("complete", 1), ("view", 2), ("accept", 2), ("dismiss", 3), ("snooze", 3),
+    ("rate", 4),
 ):  # fmt: skip
-    _KIND_OF[_place, EVENT_CODES[_name]] = 1.0
-_RATE = EVENT_CODES["rate"]
-_AT_ONCE = 8192
+    _KIND_OF[EVENT_CODES[_name]] = _place
+_SHOWN, _DONE, _RATINGS = (_KINDS.index(k) for k in ("impressions", "completions", "ratings"))
+_LOGS = np.log1p(np.arange(4096.0))
+"""Of the counts there usually are."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ class History:
     keys
         Ascending: group times the span plus milliseconds since the memory began.
     totals
-        Running sums of each kind, of shape [n_kinds, n_keys + 1].
+        Running sums of each kind, of shape [n_keys + 1, n_kinds].
     began
         Where the memory begins, seconds since 1970.
     domain
@@ -112,122 +106,188 @@ class History:
     domain: Int32Array
     n_domains: int
 
+    def clock(self, at: FloatArray | float) -> IntArray:
+        """Milliseconds since the memory began, cut to it."""
+        return clock(at, self.began)
+
     @cached_property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """How many groups a user has: actions, then domains, then everything."""
         return len(self.domain) + self.n_domains + 1
 
-    def groups(self, level: str, user: IntArray, place: AnyIntArray | int = 0) -> IntArray:
-        """Group numbers of users with an action or domain (``place``), or alone."""
-        first = {"action": 0, "domain": len(self.domain), "user": self._width - 1}[level]
-        return user * self._width + (place + first)
+    def first(self, level: str) -> int:
+        """The first of a user's groups of a level."""
+        return {"action": 0, "domain": len(self.domain), "user": self.width - 1}[level]
 
-    def clock(self, at: FloatArray) -> IntArray:
-        """Milliseconds since the memory began, cut to it."""
-        since = (at - self.began) * 1000.0
-        return np.minimum(np.maximum(since, 0.0), _SPAN_MS - 2.0).astype(np.int64)
+
+def clock(at: FloatArray | float, began: float) -> IntArray:
+    """Milliseconds since a memory began, cut to it."""
+    since = (np.asarray(at) - began) * 1000.0
+    return np.minimum(np.maximum(since, 0.0), _SPAN_MS - 2.0).astype(np.int64)
 
 
 def history(events: Events, domain: Int32Array, n_domains: int, as_of: float) -> History:
     """Key the events up to ``as_of`` by the groups they belong to."""
     began = as_of - MEMORY_DAYS * SECONDS_PER_DAY
-    empty = History(np.zeros(0, np.int64), np.zeros((len(_KINDS), 1)), began, domain, n_domains)
-    user, action = events.user.astype(np.int64), events.action.astype(np.int64)
-    group = np.concatenate(
-        [
-            empty.groups("action", user, action),
-            empty.groups("domain", user, domain[action]),
-            empty.groups("user", user),
-        ]
-    )
-    since = empty.clock(events.at)
-    keys = group * _SPAN_MS + np.concatenate([since, since, since])
+    keys = _keys(events.user, events.action, clock(events.at, began), domain, n_domains, _SPAN_MS)
     order = keys.argsort(kind="stable")
-    kinds = _KIND_OF.take(events.kind, axis=1)
-    rated = events.kind == _RATE
-    if rated.any():
-        kinds[-1, rated] = np.nan_to_num(events.value[rated] - 3.0)
-    totals = np.zeros((len(_KINDS), len(keys) + 1))
-    kinds.take(order % max(len(events), 1), axis=1).cumsum(axis=1, out=totals[:, 1:])
+    totals = _running(order, _KIND_OF.take(events.kind), events.value, len(_KINDS), _RATINGS)
     return History(keys.take(order), totals, began, domain, n_domains)
 
 
-def counts(past: History, group: IntArray, before_ms: IntArray) -> FloatArray:
-    """Count events of each group strictly before each instant.
-
-    Returns
-    -------
-    array of shape [n_kinds * n_windows, n_queries]
-    """
-    out = np.empty((len(_KINDS), len(_WINDOWS), len(group)))
-    # few at a time: the sums looked up stay in the processor's cache
-    for begin in range(0, len(group), _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
-        start, before = group[part] * _SPAN_MS, before_ms[part]
-        edges = np.empty((1 + len(_WINDOWS), len(start)), np.int64)
-        edges[0] = before
-        np.subtract(before, _WINDOW_MS, out=edges[1:])
-        np.maximum(edges, 0, out=edges)
-        edges += start
-        running = past.totals.take(past.keys.searchsorted(edges), axis=1)  # as [], but quicker
-        np.subtract(running[:, :1], running[:, 1:], out=out[:, :, part])
-    return out.reshape(-1, len(group))
-
-
 def features(
-    past: History, group: IntArray, before_ms: IntArray, sizes: Sequence[int], rate: float
-) -> list[FloatArray]:
-    """Features of groups, counted strictly before each instant.
+    past: History,
+    level: str,
+    user: AnyIntArray,
+    place: AnyIntArray,
+    before_ms: IntArray,
+    rate: float,
+) -> FloatArray:
+    """Features of users with an action or a domain (``place``) or alone (0), at instants.
 
-    Counts become ``log(1 + n)`` (ratings keep their sign); the completion rate is the log of
-    the shrunk rate over the overall one, 0 where nothing was shown.
+    What is counted came strictly before the instant. Counts become ``log(1 + n)`` (ratings keep
+    their sign); the completion rate is the log of the shrunk rate over the overall one, 0 where
+    nothing was shown.
 
     Parameters
     ----------
-    sizes
-        How many of the groups, one after the other, are of each level, and of each again: all
-        are counted in one go, because a live answer pays for each call and not for its size.
+    before_ms
+        Instant of each, see ``History.clock``.
 
     Returns
     -------
-    list of arrays of shape [n, len(names(level))]
-        One for each of ``sizes``. Each column lies in memory by itself.
+    array of shape [n, len(names(level))]
     """
-    of_size = np.arange(len(sizes)) % len(LEVELS)
-    strength = _STRENGTHS[of_size].repeat(sizes)
-    table = _table(counts(past, group, before_ms), strength, rate)
-    ends = list(itertools.accumulate(sizes, initial=0))
-    return [
-        table[:, begin:end].take(_COLUMNS[place], axis=0).T
-        for place, (begin, end) in zip(of_size.tolist(), itertools.pairwise(ends), strict=True)
-    ]
-
-
-def _table(counted: FloatArray, strength: FloatArray, rate: float) -> FloatArray:
-    """Counts as features, and the completion rate last, shape [n_counts + 1, n_queries]."""
-    out = np.empty((len(counted) + 1, counted.shape[1]))
-    np.log1p(counted[:_RATINGS], out=out[:_RATINGS])
-    ratings = counted[_RATINGS:]
-    np.copysign(np.log1p(np.abs(ratings)), ratings, out=out[_RATINGS:-1])
-    completed, shown = counted[_ALL_COMPLETIONS], counted[_ALL_IMPRESSIONS]
-    ratio = (completed / rate + strength) / (np.maximum(shown, completed) + strength)
-    np.log(ratio, out=out[-1])
+    out = np.empty((len(user), len(_COUNTED[level]) + 1))
+    _fill(past, level, user, place, before_ms, rate, 0, out)
     return out
 
 
 def row_features(
-    past: History, user: IntArray, action: AnyIntArray, at_ms: IntArray, rate: float
+    past: History, user: AnyIntArray, action: AnyIntArray, before_ms: IntArray, rate: float
 ) -> FloatArray:
     """All three levels for rows of (user, action, instant), levels side by side."""
-    group, before = row_groups(past, user, action), np.concatenate([at_ms, at_ms, at_ms])
-    return np.concatenate(features(past, group, before, [len(user)] * 3, rate), axis=1)
+    sizes = [len(_COUNTED[level]) + 1 for level in LEVELS]
+    out = np.empty((len(user), sum(sizes)))
+    places = (action, past.domain.take(action), np.zeros(len(user), np.int64))
+    for level, place, first in zip(LEVELS, places, np.cumsum([0, *sizes]).tolist(), strict=False):
+        _fill(past, level, user, place, before_ms, rate, first, out)
+    return out
 
 
-def row_groups(past: History, user: IntArray, action: AnyIntArray) -> IntArray:
-    """Groups of rows: all with their action, then all with their domain, then all overall."""
-    return np.concatenate(
-        [
-            past.groups("action", user, action),
-            past.groups("domain", user, past.domain[action]),
-            past.groups("user", user),
-        ]
+def _fill(
+    past: History,
+    level: str,
+    user: AnyIntArray,
+    place: AnyIntArray,
+    before_ms: IntArray,
+    rate: float,
+    column: int,
+    out: FloatArray,
+) -> None:
+    """Fill in a level's features from a column on."""
+    _count(
+        past.keys,
+        past.totals,
+        user.astype(np.int64) * past.width + (place + past.first(level)),
+        before_ms,
+        (_SPAN_MS, _RATINGS, _SHOWN, _DONE),
+        _WINDOW_MS,
+        _COUNTED[level],
+        _LOGS,
+        (rate, RATE_NAMES[level]),
+        column,
+        out,
     )
+
+
+@compiled
+def _keys(
+    user: Int32Array,
+    action: Int32Array,
+    since: IntArray,
+    domain: Int32Array,
+    n_domains: int,
+    span: int,
+) -> IntArray:
+    """Keys of events with their action, then all with their domain, then all alone."""
+    n, width = len(user), len(domain) + n_domains + 1
+    out = np.empty(3 * n, np.int64)
+    for row in range(n):
+        first = np.int64(user[row]) * width
+        out[row] = (first + action[row]) * span + since[row]
+        out[n + row] = (first + len(domain) + domain[action[row]]) * span + since[row]
+        out[2 * n + row] = (first + width - 1) * span + since[row]
+    return out
+
+
+@compiled
+def _running(
+    order: IntArray, kind: IntArray, value: FloatArray, n_kinds: int, ratings: int
+) -> FloatArray:
+    """Sums of each kind up to each key, shape [n_keys + 1, n_kinds]; a rating counts from 3."""
+    out = np.zeros((len(order) + 1, n_kinds))
+    for row in range(len(order)):
+        out[row + 1] = out[row]
+        event = order[row] % len(kind)
+        if kind[event] == ratings:
+            out[row + 1, ratings] += 0.0 if np.isnan(value[event]) else value[event] - 3.0
+        elif kind[event] >= 0:
+            out[row + 1, kind[event]] += 1.0
+    return out
+
+
+@compiled
+def _count(
+    keys: IntArray,
+    totals: FloatArray,
+    group: IntArray,
+    before: IntArray,
+    codes: tuple[int, int, int, int],
+    windows: IntArray,
+    counted: IntArray,
+    logs: FloatArray,
+    rates: tuple[float, float],
+    column: int,
+    out: FloatArray,
+) -> None:
+    """Fill in features of groups before instants, from a column on; see ``features``.
+
+    ``counted`` has the kind and window of each feature; the longest window is the last.
+    """
+    (span, ratings, shown, done), (rate, strength) = codes, rates
+    edges = np.empty(len(windows), np.int64)
+    for row in range(len(group)):
+        start = group[row] * span
+        first = _lower(keys, 0, len(keys), start)
+        end = _lower(keys, first, len(keys), start + before[row])
+        for window in range(len(windows)):
+            since = start + max(before[row] - windows[window], 0)
+            edges[window] = _lower(keys, first, end, since)
+        for place in range(len(counted)):
+            kind, begin = counted[place, 0], edges[counted[place, 1]]
+            n = totals[end, kind] - totals[begin, kind]
+            if kind == ratings:
+                log = np.copysign(np.log1p(abs(n)), n)
+            else:
+                log = logs[int(n)] if n < len(logs) else np.log1p(n)
+            out[row, column + place] = log
+        begin = edges[-1]
+        seen, did = (
+            totals[end, shown] - totals[begin, shown],
+            totals[end, done] - totals[begin, done],
+        )
+        ratio = (did / rate + strength) / (max(seen, did) + strength)
+        out[row, column + len(counted)] = np.log(ratio)
+
+
+@compiled
+def _lower(keys: IntArray, begin: int, end: int, key: int) -> int:
+    """The first place of a stretch of ascending keys that is not below a key."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if keys[middle] < key:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin

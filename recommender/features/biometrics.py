@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recommender.dataset import FloatArray, Int32Array, IntArray, Observations
+from recommender.compiled import compiled
+from recommender.dataset import FloatArray, Int32Array, Observations
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 
 LEVEL_HALF_LIFE_DAYS = 2.0
@@ -22,6 +23,7 @@ CHANGE_DAYS = 14.0
 
 DEVIATION_CAP = 5.0
 SUMMARIES = ("level", "deviation", "trend", "change")
+LEVEL, DEVIATION, TREND, CHANGE = range(len(SUMMARIES))
 
 
 @dataclass(frozen=True)
@@ -96,47 +98,88 @@ def summarise(
         ``SUMMARIES`` in the metrics' units (deviation in steps); a level without a reading is
         NaN, the others are 0.
     """
-    n_slots = len(slots.names)
-    out = np.zeros((len(instants), n_users, len(SUMMARIES), n_slots))
-    out[:, :, 0] = np.nan
-    slot = slots.slot[readings.metric]
-    kept = np.flatnonzero(slot >= 0)
-    if len(kept):
-        user = readings.user[kept]
-        cell = user.astype(np.int64) * n_slots + slot[kept]
-        starts = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-        sums = _weighted_sums(
-            readings.at[kept], readings.value[kept], starts, instants, slots.half_life_days
-        )
-        where, place = user[starts], slot[kept[starts]]
-        out[:, where, 0, place], out[:, where, 2, place], out[:, where, 3, place] = sums
-    out[:, :, 1] = slots.deviation(out[:, :, 0])
+    out = np.zeros((len(instants), n_users, len(SUMMARIES), len(slots.names)))
+    out[:, :, LEVEL] = np.nan
+    _summarise(
+        readings.user,
+        slots.slot.take(readings.metric),
+        readings.at,
+        readings.value,
+        instants,
+        (slots.half_life_days * SECONDS_PER_DAY, SLOW_HALF_LIFE_DAYS * SECONDS_PER_DAY),
+        CHANGE_DAYS * SECONDS_PER_DAY,
+        out,
+    )
+    out[:, :, DEVIATION] = slots.deviation(out[:, :, LEVEL])
     return out
 
 
-def _weighted_sums(
+@compiled
+def _summarise(
+    user: Int32Array,
+    slot: Int32Array,
     at: FloatArray,
     value: FloatArray,
-    starts: IntArray,
     instants: FloatArray,
-    half_life_days: float,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Level, trend and change of each cell (a run of readings from its start) at each instant."""
-    known = at <= instants[:, None]
-    counts = np.add.reduceat(known, starts, axis=1, dtype=np.int64)
-    last = at[starts + np.maximum(counts - 1, 0)]
-    sizes = np.concatenate([starts[1:], [len(at)]]) - starts
-    age = np.maximum(np.repeat(last, sizes, axis=1) - at, 0.0) / SECONDS_PER_DAY
-    weights = np.empty((3, *known.shape))
-    np.multiply(np.exp2(age / -half_life_days), known, out=weights[0])
-    np.multiply(np.exp2(age / -SLOW_HALF_LIFE_DAYS), known, out=weights[1])
-    weights[2] = at < instants[:, None] - CHANGE_DAYS * SECONDS_PER_DAY
-    total = np.add.reduceat(weights, starts, axis=2)
-    weights *= value
-    sums = np.add.reduceat(weights, starts, axis=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        level, slow, before = sums / total
-    trend, change = level - slow, level - before
-    trend[np.isnan(trend)] = 0.0
-    change[np.isnan(change)] = 0.0
-    return level, trend, change
+    half_lives: tuple[float, float],
+    change_seconds: float,
+    out: FloatArray,
+) -> None:
+    """Fill in level, trend and change; see ``summarise``. Times are in seconds."""
+    level, slow, mean = np.empty(len(at)), np.empty(len(at)), np.empty(len(at))
+    begin = 0
+    while begin < len(at):
+        end = begin + 1
+        while end < len(at) and slot[end] == slot[begin] and user[end] == user[begin]:
+            end += 1
+        if slot[begin] >= 0:
+            _run(at, value, begin, end, half_lives, level, slow, mean)
+            for moment in range(len(instants)):
+                known = _upto(at, begin, end, instants[moment], True)
+                if known == begin:
+                    continue
+                cell = out[moment, user[begin], :, slot[begin]]
+                cell[LEVEL] = level[known - 1]
+                cell[TREND] = level[known - 1] - slow[known - 1]
+                before = _upto(at, begin, known, instants[moment] - change_seconds, False)
+                if before > begin:
+                    cell[CHANGE] = level[known - 1] - mean[before - 1]
+        begin = end
+
+
+@compiled
+def _run(
+    at: FloatArray,
+    value: FloatArray,
+    begin: int,
+    end: int,
+    half_lives: tuple[float, float],
+    level: FloatArray,
+    slow: FloatArray,
+    mean: FloatArray,
+) -> None:
+    """Fill in what the means of one metric are once each of its readings is there."""
+    fast_sum = slow_sum = total = fast_weight = slow_weight = 0.0
+    for place in range(begin, end):
+        if place > begin:
+            passed = at[place] - at[place - 1]
+            fast, slower = 2.0 ** (-passed / half_lives[0]), 2.0 ** (-passed / half_lives[1])
+            fast_sum, fast_weight = fast_sum * fast, fast_weight * fast
+            slow_sum, slow_weight = slow_sum * slower, slow_weight * slower
+        fast_sum, fast_weight = fast_sum + value[place], fast_weight + 1.0
+        slow_sum, slow_weight = slow_sum + value[place], slow_weight + 1.0
+        total += value[place]
+        level[place], slow[place] = fast_sum / fast_weight, slow_sum / slow_weight
+        mean[place] = total / (place - begin + 1)
+
+
+@compiled
+def _upto(at: FloatArray, begin: int, end: int, instant: float, inclusive: bool) -> int:
+    """The end of those of an ascending run that are before an instant, or at it."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if at[middle] < instant or (inclusive and at[middle] == instant):
+            begin = middle + 1
+        else:
+            end = middle
+    return begin

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.dataset import BoolArray, FloatArray, IntArray, ObjectArray, Users
+from recommender.dataset import FloatArray, IntArray, ObjectArray, Users
 from recommender.domain import SECONDS_PER_DAY, SEX_CODES
 
 DAYS_PER_YEAR = 365.2425
@@ -157,7 +157,7 @@ def frequent_levels(values: ObjectArray, n_users: int) -> tuple[str, ...]:
     return _frequent(list(chain.from_iterable(map(_levels_of, values))), n_users)
 
 
-def membership(values: ObjectArray, levels: tuple[str, ...]) -> tuple[Any, Any]:
+def membership(values: ObjectArray, levels: tuple[str, ...]) -> tuple[IntArray, IntArray]:
     """Pairs (row, level place) for every level that a row has."""
     rows = np.arange(len(values))
     flat = values
@@ -170,14 +170,11 @@ def membership(values: ObjectArray, levels: tuple[str, ...]) -> tuple[Any, Any]:
     return rows[found], code[found]
 
 
-def level_codes(values: ObjectArray, levels: tuple[str, ...]) -> Any:
-    """Place of each value among the ascending levels, -1 for any other."""
-    if not levels or not len(values):
-        return np.full(len(values), -1, np.int64)
-    text, known = values.astype(str), np.array(levels)
-    place = np.minimum(np.searchsorted(known, text), len(levels) - 1)
-    same: BoolArray = known[place] == text
-    return np.where(same, place, -1)
+def level_codes(values: ObjectArray, levels: tuple[str, ...]) -> IntArray:
+    """Place of each value among the levels, -1 for any other."""
+    places = dict(zip(levels, range(len(levels)), strict=True))
+    named = map(str, values.tolist())
+    return np.fromiter((places.get(each, -1) for each in named), np.int64, len(values))
 
 
 def _frequent(found: list[str], total: int) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ the past, nightly scores and live answers now; none of them gets to see a readin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from recommender.compiled import compiled
 from recommender.dataset import FloatArray, IntArray, Records, take_users
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 from recommender.features import biometrics
@@ -72,9 +74,17 @@ class FeatureSpace:
 
     def apply(self, numbers: FloatArray, flags: FloatArray) -> FloatArray:
         """Scale raw columns into vectors, shape [..., n_features]."""
-        return (
-            _expand(numbers, flags, self.mean, self.scale, self.knee)[..., self.keep] - self.centre
+        shape = (*numbers.shape[:-1], len(self.keep))
+        out = np.empty((math.prod(shape[:-1]), shape[-1]))
+        _vectors(
+            numbers.reshape(-1, numbers.shape[-1]),
+            flags.reshape(-1, flags.shape[-1]),
+            (self.mean, self.scale, self.knee, self.centre),
+            self.keep,
+            CLIP,
+            out,
         )
+        return out.reshape(shape)
 
 
 def user_matrix(
@@ -228,10 +238,44 @@ def _expanded_names(columns: ProfileColumns, slots: MetricSlots) -> tuple[str, .
 def _expand(
     numbers: FloatArray, flags: FloatArray, mean: FloatArray, scale: FloatArray, knee: FloatArray
 ) -> FloatArray:
-    z = (numbers - mean) / scale
-    missing = np.isnan(z)
-    z = np.where(missing, 0.0, np.clip(z, -CLIP, CLIP))
-    return np.concatenate([z, np.maximum(z - knee, 0.0), missing, flags], axis=-1)
+    """Every column there could be of rows of people, shape [n, 3 * n_numbers + n_flags]."""
+    every = np.arange(3 * len(mean) + flags.shape[1])
+    nothing = np.zeros(len(every))
+    out = np.empty((len(numbers), len(every)))
+    _vectors(numbers, flags, (mean, scale, knee, nothing), every, CLIP, out)
+    return out
+
+
+@compiled
+def _vectors(
+    numbers: FloatArray,
+    flags: FloatArray,
+    scaling: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    keep: IntArray,
+    clip: float,
+    out: FloatArray,
+) -> None:
+    """Fill in columns ``keep`` of [numbers, hinges, missing flags, yes-or-no columns], centred.
+
+    ``numbers`` and ``flags`` have a row a person, as ``out``.
+    """
+    mean, scale, knee, centre = scaling
+    n = len(mean)
+    for row in range(len(out)):
+        for place in range(len(keep)):
+            column = keep[place]
+            if column >= 3 * n:
+                out[row, place] = flags[row, column - 3 * n] - centre[place]
+                continue
+            number = column % n
+            z = (numbers[row, number] - mean[number]) / scale[number]
+            missing = np.isnan(z)
+            z = 0.0 if missing else min(max(z, -clip), clip)
+            if column >= 2 * n:
+                z = 1.0 if missing else 0.0
+            elif column >= n:
+                z = max(z - knee[number], 0.0)
+            out[row, place] = z - centre[place]
 
 
 def _scaling(numbers: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

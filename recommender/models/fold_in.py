@@ -7,18 +7,15 @@ live answer run these lines on the same record and get the same numbers.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 
+from recommender.compiled import compiled, dot
 from recommender.dataset import AnyIntArray, BoolArray, FloatArray, IntArray
-from recommender.models.regression import curvature
 
 ITERATIONS = 3
-_MOST_ROWS = 4_096
-"""Rows at once; with more of them the processor waits for memory."""
 _BLOCKS_OF_TIME = 5
 """Equally full; few enough to be cheap."""
 
@@ -84,17 +81,6 @@ class ActionFactors:
     second: FloatArray
     precision: FloatArray
 
-    @cached_property
-    def prior(self) -> FloatArray:
-        """Prior precision of a user's factors as a matrix."""
-        return np.diag(self.precision)
-
-    @cached_property
-    def at_first(self) -> FloatArray:
-        """Second moment of a user's factors before any row, packed."""
-        packing = Packing.of(len(self.precision))
-        return np.where(packing.row == packing.column, 1.0 / self.precision[packing.row], 0.0)
-
     @classmethod
     def of(cls, mean: FloatArray, covariance: FloatArray, precision: FloatArray) -> ActionFactors:
         """From means [n_actions, n] and covariances [n_actions, n, n]."""
@@ -151,9 +137,17 @@ def fold_in(rows: Outcomes, n_users: int, factors: ActionFactors) -> UserFactors
     covariance = np.zeros((n_users, n, n))
     covariance[:] = np.diag(1.0 / factors.precision)
     out = UserFactors(np.zeros((n_users, n)), covariance, np.zeros(len(rows.user)))
-    for block in _blocks(rows.user):
-        people, mean, covariance, pull = _fold_in(rows.select(block), factors)
-        out.mean[people], out.covariance[people], out.pull[block] = mean, covariance, pull
+    _fold_in(
+        np.asarray(rows.user, np.int64),
+        np.asarray(rows.action, np.int64),
+        rows.weight * (rows.completed - 0.5),
+        rows.weight,
+        rows.offset,
+        np.ascontiguousarray(factors.mean, np.float64),
+        np.ascontiguousarray(factors.second, np.float64),
+        factors.precision,
+        (out.mean, out.covariance, out.pull),
+    )
     return out
 
 
@@ -176,39 +170,105 @@ def past_part(rows: Outcomes, at: FloatArray, n_users: int, factors: ActionFacto
     return out
 
 
-def _blocks(user: AnyIntArray) -> list[slice]:
-    """Blocks of rows that bound memory and never part the rows of a user."""
-    if len(user) <= _MOST_ROWS:
-        return [slice(0, len(user))] if len(user) else []
-    edges = np.searchsorted(user, user[::_MOST_ROWS]).tolist()
-    edges = sorted({*edges, len(user)})
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
+@compiled
 def _fold_in(
-    rows: Outcomes, factors: ActionFactors
-) -> tuple[AnyIntArray, FloatArray, FloatArray, FloatArray]:
-    """Users who have rows, their means and covariances, and the rows' pulls."""
-    starts = np.flatnonzero(np.concatenate([[True], rows.user[1:] != rows.user[:-1]]))
-    people = rows.user[starts]
-    sizes = np.concatenate([starts[1:], [len(rows.user)]]) - starts
-    person = np.arange(len(starts)).repeat(sizes)
-    v, second = (of.take(rows.action, axis=0) for of in (factors.mean, factors.second))
-    kappa = rows.weight * (rows.completed - 0.5)
-    packing = Packing.of(len(factors.precision))
+    user: IntArray,
+    action: IntArray,
+    kappa: FloatArray,
+    weight: FloatArray,
+    offset: FloatArray,
+    v: FloatArray,
+    second: FloatArray,
+    precision: FloatArray,
+    out: tuple[FloatArray, FloatArray, FloatArray],
+) -> None:
+    """Fill in mean, covariance and pull of the users who have rows; see ``fold_in``.
 
-    def step(c2: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        omega = rows.weight * curvature(np.sqrt(np.maximum(c2, 0.0)))
-        pull = kappa - omega * rows.offset
-        hessian = packing.full(np.add.reduceat(omega[:, None] * second, starts)) + factors.prior
-        s = np.linalg.inv(hessian).astype(np.float64, copy=False)
-        return (s @ np.add.reduceat(pull[:, None] * v, starts)[:, :, None])[:, :, 0], s, pull
+    ``v`` is [n_actions, n], ``second`` [n_actions, n_packed]; rows are sorted by user.
+    """
+    mean, covariance, pull = out
+    n = len(precision)
+    moment, packed, hessian = np.empty(second.shape[1]), np.empty(second.shape[1]), np.empty((n, n))
+    begin = 0
+    while begin < len(user):
+        end = begin + 1
+        while end < len(user) and user[end] == user[begin]:
+            end += 1
+        # before the first step everybody's factors are the prior's
+        m, s = mean[user[begin]], covariance[user[begin]]
+        for _ in range(ITERATIONS):
+            _pack(m, s, moment)
+            packed[:] = 0.0
+            for row in range(begin, end):
+                of = second[action[row]]
+                taste = dot(m, v[action[row]])
+                c2 = offset[row] * (offset[row] + 2 * taste) + dot(moment, of)
+                c = max(np.sqrt(max(c2, 0.0)), 1e-6)
+                omega = weight[row] * np.tanh(c / 2) / (2 * c)  # as regression.curvature
+                pull[row] = kappa[row] - omega * offset[row]
+                for place in range(len(packed)):
+                    packed[place] += omega * of[place]
+            _unpack(packed, precision, hessian)
+            _invert(hessian, s)
+            for i in range(n):
+                m[i] = 0.0
+            for row in range(begin, end):
+                for i in range(n):
+                    m[i] += pull[row] * v[action[row], i]
+            m[:] = _times(s, m)
+        begin = end
 
-    # before the first step everybody's factors are the prior's
-    m, s, pull = step(rows.offset**2 + second @ factors.at_first)
-    for _ in range(ITERATIONS - 1):
-        moment = packing.moments(m, s) * packing.times
-        taste = np.einsum("ij,ij->i", m.take(person, axis=0), v)
-        square = np.einsum("ij,ij->i", moment.take(person, axis=0), second)
-        m, s, pull = step(rows.offset * (rows.offset + 2 * taste) + square)
-    return people, m, s, pull
+
+@compiled
+def _pack(m: FloatArray, s: FloatArray, moment: FloatArray) -> None:
+    """Second moment ``m m' + s`` as an upper triangle, what stands twice counted twice."""
+    place = 0
+    for i in range(len(m)):
+        for j in range(i, len(m)):
+            moment[place] = (m[i] * m[j] + s[i, j]) * (1.0 if i == j else 2.0)
+            place += 1
+
+
+@compiled
+def _unpack(packed: FloatArray, precision: FloatArray, upper: FloatArray) -> None:
+    """Fill in an upper triangle, the prior's precision added."""
+    place = 0
+    for i in range(len(upper)):
+        for j in range(i, len(upper)):
+            upper[i, j] = packed[place]
+            place += 1
+        upper[i, i] += precision[i]
+
+
+@compiled
+def _invert(upper: FloatArray, out: FloatArray) -> None:
+    """Invert a positive definite matrix given by its upper triangle, which is written over."""
+    n = len(upper)
+    for i in range(n):  # Cholesky: upper' upper
+        for j in range(i, n):
+            total = upper[i, j]
+            for k in range(i):
+                total -= upper[k, i] * upper[k, j]
+            upper[i, j] = np.sqrt(total) if i == j else total / upper[i, i]
+    for i in range(n):  # the inverse of the factor, in its place
+        upper[i, i] = 1.0 / upper[i, i]
+        for j in range(i):
+            total = 0.0
+            for k in range(j, i):
+                total -= upper[j, k] * upper[k, i]
+            upper[j, i] = total * upper[i, i]
+    for i in range(n):
+        for j in range(i, n):
+            total = 0.0
+            for k in range(j, n):
+                total += upper[i, k] * upper[j, k]
+            out[i, j] = out[j, i] = total
+
+
+@compiled
+def _times(s: FloatArray, m: FloatArray) -> FloatArray:
+    """Product of a matrix and a vector."""
+    out = np.empty(len(m))
+    for i in range(len(m)):
+        out[i] = dot(s[i], m)
+    return out

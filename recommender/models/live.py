@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.columns import PARTS
-from recommender.dataset import Events, FloatArray, IntArray, Records, until
+from recommender.compiled import compiled, dot
+from recommender.dataset import Events, FloatArray, Int32Array, IntArray, Records, until
 from recommender.domain import SECONDS_PER_DAY
 from recommender.features import behaviour
 from recommender.features.behaviour import History
@@ -112,21 +113,42 @@ def row_parts(
     (see ``behaviour.row_features``).
     """
     place = snapshot_of((as_of - rows.at) / SECONDS_PER_DAY, model.snapshots)
-    used = np.bincount(place, minlength=len(model.snapshots)) > 0
-    used[0] = True
-    taken = np.cumsum(used) - 1
+    used = np.zeros(len(model.snapshots), np.bool_)
+    used[place] = used[0] = True
     vectors = user_matrix(model.space, records, as_of - model.snapshots[used] * SECONDS_PER_DAY)
-    n_users = len(records.users)
-    flat = vectors.reshape(len(vectors) * n_users, vectors.shape[2])
-    mine = flat.take(taken[place] * n_users + rows.user, axis=0)  # as [], but quicker
-    weights = model.coefficients.take(rows.action, axis=0)
-    n, split = model.n_features, model.space.n_profile
     parts = np.empty((len(rows), 4))
-    parts[:, BASE] = weights[:, 0]
-    parts[:, PROFILE] = np.einsum("ij,ij->i", mine[:, :split], weights[:, 1 : 1 + split])
-    parts[:, BIOMETRICS] = np.einsum("ij,ij->i", mine[:, split:], weights[:, 1 + split : 1 + n])
-    parts[:, BEHAVIOUR] = np.einsum("ij,ij->i", deeds, weights[:, 1 + n :])
+    _row_parts(
+        rows.user,
+        rows.action,
+        (used.cumsum() - 1).take(place),
+        vectors,
+        deeds,
+        model.coefficients,
+        model.space.n_profile,
+        parts,
+    )
     return vectors[0], parts
+
+
+@compiled
+def _row_parts(
+    user: Int32Array,
+    action: Int32Array,
+    snapshot: IntArray,
+    vectors: FloatArray,
+    deeds: FloatArray,
+    coefficients: FloatArray,
+    split: int,
+    out: FloatArray,
+) -> None:
+    """Fill in the four feature parts of rows; ``vectors`` is [n_snapshots, n_users, n]."""
+    n = vectors.shape[2]
+    for row in range(len(out)):
+        weights, vector = coefficients[action[row]], vectors[snapshot[row], user[row]]
+        out[row, 0] = weights[0]
+        out[row, 1] = dot(vector[:split], weights[1 : 1 + split])
+        out[row, 2] = dot(vector[split:], weights[1 + split : 1 + n])
+        out[row, 3] = dot(deeds[row], weights[1 + n :])
 
 
 def candidate_parts(model: Parameters, view: View) -> FloatArray:
@@ -173,27 +195,18 @@ def _behaviour(
     n_users: int,
     as_of: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Behaviour before each row, and now: with touched actions, in domains, overall.
-
-    All are counted in one go, because a live answer pays for each call and not for its size.
-    """
-    people = np.arange(n_users, dtype=np.int64)
-    places = np.arange(model.n_domains, dtype=np.int64)
-    group = np.concatenate(
-        [
-            behaviour.row_groups(past, rows.user.astype(np.int64), rows.action),
-            past.groups("action", *touched),
-            past.groups("domain", people[:, None], places).ravel(),
-            past.groups("user", people),
-        ]
-    )
-    n = len(rows)
+    """Behaviour before each row, and now: with touched actions, in domains, overall."""
+    then = behaviour.row_features(past, rows.user, rows.action, past.clock(rows.at), model.rate)
     # One millisecond on, so that what happened at this very instant counts as past.
-    before = np.full(len(group), past.clock(np.array([as_of]))[0] + 1)
-    before[: 3 * n].reshape(3, n)[:] = past.clock(rows.at)
-    sizes = (n, n, n, len(touched[0]), n_users * model.n_domains, n_users)
-    *then, by_action, by_domain, by_user = behaviour.features(
-        past, group, before, sizes, model.rate
+    now = np.full(max(len(touched[0]), n_users * model.n_domains), past.clock(as_of) + 1)
+    people, places = np.divmod(np.arange(n_users * model.n_domains), model.n_domains)
+    everybody, nowhere = np.arange(n_users), np.zeros(n_users, np.int64)
+    by_action, by_domain, by_user = (
+        behaviour.features(past, level, user, place, now, model.rate)
+        for level, user, place in (
+            ("action", *touched),
+            ("domain", people, places),
+            ("user", everybody, nowhere),
+        )
     )
-    by_domain = by_domain.reshape(n_users, model.n_domains, -1)
-    return np.concatenate(then, axis=1), by_action, by_domain, by_user
+    return then, by_action, by_domain.reshape(n_users, model.n_domains, -1), by_user

@@ -93,16 +93,13 @@ def test_rows_are_counted_as_event_by_event(log: list[Row], ago: float) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_sizes_beyond_three_begin_with_actions_again() -> None:
+def test_a_level_is_counted_by_itself_as_beside_the_others() -> None:
     log: list[Row] = [(0, 0, "complete", 3.0, 3.0), (0, 2, "impression", 1.0, 3.0)]
     past = behaviour.history(events_of(log), DOMAIN, N_DOMAINS, NOW)
     user, action = asked(len(DOMAIN))
-    group = behaviour.row_groups(past, user, action)
-    at = np.full(2 * len(group), past.clock(np.array([NOW]))[0])
-    n = len(user)
-    once, again = np.split(np.arange(6), 2)
-    found = behaviour.features(past, np.concatenate([group, group]), at, [n] * 6, RATE)
-    for place, same in zip(once, again, strict=True):
-        np.testing.assert_array_equal(found[place], found[same])
-        expected = [plain(log, behaviour.LEVELS[place], 0, one, 0.0) for one in action.tolist()]
-        np.testing.assert_allclose(found[place], expected, atol=1e-12)
+    places = {"action": action, "domain": DOMAIN[action], "user": np.zeros(len(user), np.int64)}
+    at = np.full(len(user), past.clock(np.array([NOW]))[0])
+    for level, place in places.items():
+        found = behaviour.features(past, level, user, place, at, RATE)
+        expected = [plain(log, level, 0, one, 0.0) for one in action.tolist()]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
