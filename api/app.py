@@ -22,7 +22,7 @@ from recommender.items import Draft
 from recommender.knowledge import load_knowledge
 from recommender.logs import start_log
 from recommender.published import Published
-from recommender.recommend import Question, answer_each
+from recommender.recommend import Question, answer_each, warm_up
 from recommender.settings import Settings
 from recommender.store.checkpoints import checkpoints_beside
 from recommender.store.engine import Engine, Patience, connect
@@ -150,9 +150,9 @@ def _written(draft: Draft) -> list[tuple[Logged, bytes]]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.recommender
-    # The first answer should not have to wait for the model; without one there is nothing to load.
+    # The first answer should not have to wait; without a model there is nothing to get ready.
     with suppress(RecommenderError):
-        state.published.current()
+        warm_up(state.published, state.settings)
     # An answer's matrices are too small to share out: more BLAS threads only wait for each other.
     with threadpool_limits(1, "blas"), checkpoints_beside(state.engine):
         yield

@@ -53,3 +53,9 @@ def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 dot = _compiled(_dot, ("reassoc", "contract"))
+
+
+def kept_in() -> str | None:
+    """The folder that machine code is kept in; None where there is none."""
+    folder: str | None = dot.stats.cache_path  # type: ignore[attr-defined]
+    return folder

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from recommender.catalogue import load_conditions
 from recommender.checks.finding import FAIL, OK, WARN, Finding
-from recommender.checks.machine import blas_threads, clocks, disk
+from recommender.checks.machine import blas_threads, clocks, compiled_code, disk
 from recommender.checks.operation import keys, retention, trainings
 from recommender.checks.readiness import STALE_RUN
 from recommender.errors import RecommenderError
@@ -30,7 +30,7 @@ _MOST_NAMED = 5
 
 def examine(settings: Settings, now: datetime | None = None) -> list[Finding]:
     """Look at the machine, the data shipped, the database, its contents and how it is run."""
-    findings = [_knowledge(settings), blas_threads()]
+    findings = [_knowledge(settings), blas_threads(), compiled_code()]
     try:
         engine = connect(settings.database_url)
     except RecommenderError as error:

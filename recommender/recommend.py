@@ -129,6 +129,21 @@ def answer_each(
     return given.result()
 
 
+def warm_up(published: Published, settings: Settings) -> None:
+    """Work an answer out for nobody and throw it away, so that nobody waits for what is compiled
+    or loaded on the way.
+
+    Raises
+    ------
+    NoPublishedRunError
+        If nothing has been trained yet.
+    """
+    live, nobody = published.current(), Question("")  # no record has an empty id
+    with direct(published.engine) as store:
+        draft = _answer(store, live, [nobody], datetime.now(UTC), settings, Stopwatch(()))
+    draft.items_as_json()
+
+
 def _in_order(
     drafts: Sequence[tuple[list[int], Draft]], write: Callable[[Draft], list[Given]]
 ) -> list[Given]:

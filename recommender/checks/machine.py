@@ -11,6 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 from recommender.checks.finding import FAIL, OK, WARN, Finding
+from recommender.compiled import kept_in
 from recommender.store.engine import POSTGRESQL, Connection, Engine
 from recommender.store.health import clock, database_bytes, database_file
 
@@ -44,6 +45,15 @@ def processors(quota: Path = _CPU_QUOTA) -> float:
     except (OSError, ValueError):
         return usable
     return usable if most == "max" else min(usable, int(most) / int(period))
+
+
+def compiled_code() -> Finding:
+    """Whether compiled loops are kept from one start to the next."""
+    folder = kept_in()
+    if folder is None:
+        fix = "set NUMBA_CACHE_DIR to a folder of the account's own: every start compiles anew"
+        return Finding("compiled code", WARN, "kept nowhere", fix)
+    return Finding("compiled code", OK, f"kept in {folder}")
 
 
 def clocks(connection: Connection, newest_as_of: datetime | None) -> Finding:

@@ -40,7 +40,7 @@ def doctor(url: str, **settings: Any) -> dict[str, Finding]:
 def test_everything_is_looked_at(trained_url: str) -> None:
     found = doctor(trained_url)
     assert set(found) == {
-        "rules", "BLAS", "database", "migrations", "catalogue", "published run", "conditions",
+        "rules", "BLAS", "compiled code", "database", "migrations", "catalogue", "published run", "conditions",
         "rejected records", "training", "clock", "disk", "keys", "retention",
     }  # fmt: skip
     assert not [finding for finding in found.values() if finding.status == FAIL]
@@ -124,6 +124,15 @@ def test_a_full_disk(
 ) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: _Usage(free, 0, free))
     assert doctor(trained_url)["disk"].status == status
+
+
+def test_compiled_code_that_is_kept_nowhere(
+    trained_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "kept_in", lambda: None)
+    finding = doctor(trained_sqlite_url)["compiled code"]
+    assert finding.status == WARN
+    assert "NUMBA_CACHE_DIR" in finding.fix
 
 
 def test_more_blas_threads_than_processors(
