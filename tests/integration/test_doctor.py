@@ -40,7 +40,8 @@ def doctor(url: str, **settings: Any) -> dict[str, Finding]:
 def test_everything_is_looked_at(trained_url: str) -> None:
     found = doctor(trained_url)
     assert set(found) == {
-        "rules", "BLAS", "compiled code", "database", "migrations", "catalogue", "published run", "conditions",
+        "rules", "BLAS", "compiled code", "database", "migrations", "catalogue", "published run",
+        "conditions",
         "rejected records", "training", "clock", "disk", "keys", "retention",
     }  # fmt: skip
     assert not [finding for finding in found.values() if finding.status == FAIL]
