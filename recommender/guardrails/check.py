@@ -209,7 +209,7 @@ class Guard:
 
         The deciding ones, then alerts.
         """
-        found = np.ascontiguousarray(self._program.run(facts.columns).T)
+        found = self._program.run(facts.columns)
         plainly, start = found[: facts.n_users], facts.n_users
         holds = plainly.copy() if facts.disputes else plainly
         for dispute in facts.disputes:

@@ -236,7 +236,7 @@ class FactReader:
         disputes = self._disputes(columns, readings, whose, known, standing, as_of)
         # Whatever is defined is worked out once, of all columns.
         if self._defined:
-            columns[self._defined] = self._definitions.run(columns)
+            columns[self._defined] = self._definitions.run(columns).T
         matrix = columns[:, : len(age)]
         facts = Facts(self._needs, matrix, columns, age, readings, disputes)
         if disputes or (standing.set_aside >= 0).any():

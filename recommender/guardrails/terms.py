@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from recommender.errors import RuleError
-from recommender.guardrails.program import Denied, Every, Form, Reckoned, Within, some
+from recommender.guardrails.program import Amount, Denied, Every, FactAt, Form, some, true
 
 FactValues: TypeAlias = Sequence[Any]
 """One value a fact: a float or bool for one person, an array with one entry a person for many."""
@@ -100,9 +100,9 @@ class Expression:
     constant
         The number or word itself where it is one.
     form
-        Of what a truth is made, for ``program``; None if only ``evaluate`` can tell.
-    place
-        Of which fact a number is the value, None if it takes more.
+        Of what a truth is made, for ``program``.
+    amount
+        Of what a number is made.
     """
 
     kind: str
@@ -110,12 +110,19 @@ class Expression:
     witness: Witness
     constant: float | str | None = None
     form: Form | None = None
-    place: int | None = None
+    amount: Amount | None = None
 
 
 def form_of(found: Expression) -> Form:
-    """What a program makes of a truth."""
-    return found.form or Reckoned(found.evaluate)
+    """Of what a truth is made."""
+    assert found.form is not None
+    return found.form
+
+
+def amount_of(found: Expression) -> Amount:
+    """Of what a number is made."""
+    assert found.amount is not None
+    return found.amount
 
 
 @dataclass
@@ -187,8 +194,8 @@ def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
     """An expression whose value is a single fact."""
     place = scope.place(fact)
     witness = AlwaysSeen((place,)) if isinstance(fact, Reading) else nothing_seen
-    form = Within(place, 1.0, 1.0) if kind == "truth" else None
-    return Expression(kind, operator.itemgetter(place), witness, None, form, place)
+    form = true(place) if kind == "truth" else None
+    return Expression(kind, operator.itemgetter(place), witness, None, form, FactAt(place))
 
 
 def conjunction(parts: Sequence[Expression]) -> Expression:
