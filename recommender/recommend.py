@@ -40,7 +40,6 @@ from recommender.store.alerts import keep_alerts
 from recommender.store.direct import Direct, direct
 from recommender.store.read import Held, load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
-from recommender.verdict_log import decided, verdict_log
 
 Given = TypeVar("Given")
 
@@ -179,8 +178,7 @@ def _answer(
     raised = _raised(assessor, assessment, held, ask, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
-    logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
-    by_rule = [decided(each) for each in grounds]
+    logs, by_rule = assessor.verdict_log.texts(grounds), assessor.verdict_log.decided(grounds)
     clock.ended("list")
     logged = [
         Logged(

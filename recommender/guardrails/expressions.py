@@ -51,7 +51,6 @@ from recommender.guardrails.terms import (
     expect,
     fold,
     negation,
-    nothing_seen,
     of_fact,
 )
 
@@ -81,11 +80,11 @@ def _compile(node: ast.expr, scope: Scope) -> Expression:
 def _constant(node: ast.Constant, scope: Scope) -> Expression:
     value = node.value
     if isinstance(value, str):
-        return Expression("text", lambda _: value, nothing_seen, value)
+        return Expression("text", lambda _: value, (), value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RuleError(f"{value!r} is neither a number nor a word")
     number = float(value)
-    return Expression("number", lambda _: number, nothing_seen, number, None, Constant(number))
+    return Expression("number", lambda _: number, (), number, None, Constant(number))
 
 
 def _name(node: ast.Name, scope: Scope) -> Expression:
@@ -97,7 +96,7 @@ def _name(node: ast.Name, scope: Scope) -> Expression:
     if name == "age":
         return of_fact(Age(), "number", scope)
     if name == "sex":
-        return Expression("sex", lambda _: None, nothing_seen)
+        return Expression("sex", lambda _: None, ())
     if name == "unknown_person":
         return of_fact(UnknownPerson(), "truth", scope)
     if name in scope.metrics:
@@ -130,7 +129,7 @@ def _has(node: ast.Call, scope: Scope) -> Expression:
 
 
 def _attribute(node: ast.Call, scope: Scope) -> Expression:
-    return Expression("attribute", lambda _: None, nothing_seen, _word(node))
+    return Expression("attribute", lambda _: None, (), _word(node))
 
 
 def _days_since(node: ast.Call, scope: Scope) -> Expression:
@@ -151,7 +150,7 @@ def _unknown(node: ast.Call, scope: Scope) -> Expression:
         return found != found  # only NaN differs from itself
 
     form = Denied(known(amount_of(number)))
-    return Expression("truth", evaluate, nothing_seen, None, form)
+    return Expression("truth", evaluate, (), None, form)
 
 
 def _windowed(node: ast.Call, scope: Scope) -> Expression:
