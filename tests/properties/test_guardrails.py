@@ -88,7 +88,7 @@ def test_later_readings_change_nothing(who: Person) -> None:
 @given(PEOPLE)
 def test_verdict_is_that_of_its_rule_and_no_stricter_rule_holds(who: Person) -> None:
     verdict, rule, _ = decided(records_of(who))
-    facts = GUARD.decide(records_of(who), NOW).facts
+    facts, needs = GUARD.decide(records_of(who), NOW).facts, shipped_rules().needs
     for place, action in enumerate(one_action_a_tag().actions):
         holding = [
             number
@@ -97,10 +97,7 @@ def test_verdict_is_that_of_its_rule_and_no_stricter_rule_holds(who: Person) -> 
             )
             if each.verdict != "alert"
             and each.touches(action.tags)
-            and any(
-                expression.evaluate(values)
-                for values, _ in versions(shipped_rules().needs, facts, 0)
-            )
+            and any(expression.evaluate(values) for values, _ in versions(needs, facts, 0))
         ]
         codes = [VERDICT_CODES[shipped_rules().rules[number].verdict] for number in holding]
         strictest = max(codes, default=VERDICT_CODES["allow"])
