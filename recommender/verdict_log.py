@@ -14,6 +14,8 @@ from recommender.dataset import IntArray
 from recommender.guardrails.grounds import Citation, Grounds
 from recommender.store.engine import json_text
 
+Bytes = NDArray[np.uint8]
+
 _OPEN, _CLOSE, _COMMA = b"[],"
 _NO_READING = b"]]"
 
@@ -21,7 +23,7 @@ _NO_READING = b"]]"
 class _Texts(NamedTuple):
     """Texts one behind the other: their bytes, and where each begins, [n_texts + 1]."""
 
-    text: NDArray[np.uint8]
+    text: Bytes
     first: IntArray
 
 
@@ -45,11 +47,13 @@ class VerdictLog:
         """How many actions each rule decided about, by person."""
         rules, many = grounds.rule.tolist(), np.diff(grounds.first).tolist()
         bounds = grounds.first_of.tolist()
-        counted = [(self._names[rule], n) for rule, n in zip(rules, many, strict=True)]
-        return [dict(counted[a:b]) for a, b in pairwise(bounds)]
+        names = [self._names[rule] for rule in rules]
+        each = ((names[a:b], many[a:b]) for a, b in pairwise(bounds))
+        return [dict(zip(*both, strict=True)) for both in each]
 
     def texts(self, grounds: Grounds) -> list[str]:
         """JSON of what was not simply allowed to each person; see ``requests.verdicts``."""
+        tails, which = _tails(grounds)
         made = _log(
             grounds.first_of,
             grounds.rule,
@@ -57,20 +61,22 @@ class VerdictLog:
             grounds.action,
             self._heads,
             self._ids,
-            _texts(_tails(grounds)),
+            _texts(tails),
+            which,
         )
         text, bounds = made[0].tobytes(), made[1].tolist()
         return [text[a:b].decode() for a, b in pairwise(bounds)]
 
 
-def _tails(grounds: Grounds) -> list[bytes]:
-    """What stands behind the ids of each entry; readings only where there are."""
-    tails = [_NO_READING] * len(grounds.rule)
+def _tails(grounds: Grounds) -> tuple[list[bytes], IntArray]:
+    """What may stand behind the ids of an entry, and which of these stands behind each."""
+    tails, which = [_NO_READING], np.zeros(len(grounds.rule), np.int64)
     if grounds.ids is not None:
-        for at in np.flatnonzero(grounds.reading >= 0).tolist():
-            pair = (grounds.observation_id(each[at]) for each in (grounds.reading, grounds.rival))
-            tails[at] = f"],{json_text([each for each in pair if each])[1:]}".encode()
-    return tails
+        for at in (grounds.reading >= 0).nonzero()[0].tolist():
+            which[at] = len(tails)
+            ids = [each for each in grounds.observation_ids(at) if each]
+            tails.append(f"],{json_text(ids)[1:]}".encode())
+    return tails, which
 
 
 def _texts(texts: Sequence[bytes]) -> _Texts:
@@ -87,17 +93,20 @@ def _log(
     heads: _Texts,
     ids: _Texts,
     tails: _Texts,
-) -> tuple[NDArray[np.uint8], IntArray]:
+    which: IntArray,
+) -> tuple[Bytes, IntArray]:
     """One text a person, and where each begins, [n_users + 1].
 
-    The first four arrays are those of ``Grounds``; heads are by rule, ids by action, tails by
-    entry.
+    The first four arrays are those of ``Grounds``; heads are by rule, ids by action;
+    ``which`` tail stands behind each entry, [n_grounds].
     """
-    size = 2 * len(first_of) + len(tails.text) + 2 * len(rule) + len(action)
-    for named in rule:
-        size += heads.first[named + 1] - heads.first[named]
+    (head, head_at), (named, named_at), (tail, tail_at) = heads, ids, tails
+    size = 2 * len(first_of) + len(rule) + len(action)
+    for entry in range(len(rule)):
+        size += head_at[rule[entry] + 1] - head_at[rule[entry]]
+        size += tail_at[which[entry] + 1] - tail_at[which[entry]]
     for at in action:
-        size += ids.first[at + 1] - ids.first[at]
+        size += named_at[at + 1] - named_at[at]
     text, begins = np.empty(size, np.uint8), np.zeros(len(first_of), np.int64)
     end = 0
     for user in range(len(first_of) - 1):
@@ -107,13 +116,13 @@ def _log(
             if entry > first_of[user]:
                 text[end] = _COMMA
                 end += 1
-            end = _write(text, end, heads, rule[entry])
+            end = _write(text, end, head, head_at, rule[entry])
             for at in range(first[entry], first[entry + 1]):
                 if at > first[entry]:
                     text[end] = _COMMA
                     end += 1
-                end = _write(text, end, ids, action[at])
-            end = _write(text, end, tails, entry)
+                end = _write(text, end, named, named_at, action[at])
+            end = _write(text, end, tail, tail_at, which[entry])
         text[end] = _CLOSE
         end += 1
         begins[user + 1] = end
@@ -121,9 +130,9 @@ def _log(
 
 
 @compiled
-def _write(text: NDArray[np.uint8], end: int, texts: _Texts, which: int) -> int:
+def _write(text: Bytes, end: int, texts: Bytes, first: IntArray, which: int) -> int:
     """Put one of some texts behind the first ``end`` bytes; where it ends."""
-    for at in range(texts.first[which], texts.first[which + 1]):
-        text[end] = texts.text[at]
+    for at in range(first[which], first[which + 1]):
+        text[end] = texts[at]
         end += 1
     return end

@@ -25,7 +25,8 @@ from recommender.guardrails.grounds import (
     first_seen,
     grouped,
     looks_of,
-    version,
+    observation_id,
+    versions,
 )
 from recommender.guardrails.program import Program
 from recommender.guardrails.rules import ALERT, SEVERITIES, Rule, Rules
@@ -106,6 +107,7 @@ class Guard:
         self.rule_ids = tuple(rule.rule_id for rule in rules.rules)
         self.rule_versions = tuple(rule.version for rule in rules.rules)
         self.alert_rules = _alerts_by_urgency(rules.rules)
+        self._alerting = np.array(self.alert_rules, dtype=np.int64)
         # Strictest verdict first, then the file's order: the first that holds decides.
         deciding = [
             place
@@ -167,10 +169,12 @@ class Guard:
 
     def raised(self, decisions: Decisions, records: Records, user: int) -> list[Raised]:
         """Alert rules that hold for one user, a crisis first, then most pressing first."""
-        places = [self.alert_rules[place] for place in np.flatnonzero(decisions.alerts[user])]
+        places = self._alerting[decisions.alerts[user]]
+        users = np.full(len(places), user)
+        readings, _ = first_seen(users, places, decisions.sight, self._looks)
         return [
-            Raised(self._rules.rules[place], self._reading(decisions, records, user, place))
-            for place in places
+            Raised(self._rules.rules[place], observation_id(records.observations.ids, reading))
+            for place, reading in zip(places.tolist(), readings.tolist(), strict=True)
         ]
 
     @property
@@ -192,7 +196,7 @@ class Guard:
 
     def readings_seen(self, decisions: Decisions, user: int, rule: int) -> tuple[int, ...]:
         """Indices into ``Records.observations`` of the readings that made a rule hold."""
-        column = version(rule, user, decisions.sight, self._looks)
+        column = self._version(decisions, user, rule)
         if column < 0:
             return ()
         looks = slice(*self._looks.first[rule : rule + 2])
@@ -206,7 +210,7 @@ class Guard:
         named = self._rules.rules[rule]
         if named.verdict == ALERT or named.audience not in (None, audience):
             return False
-        return version(rule, user, decisions.sight, self._looks) >= 0
+        return self._version(decisions, user, rule) >= 0
 
     def rule(self, place: int) -> Rule | None:
         """The rule at an index of ``Decisions.rule``, None for -1."""
@@ -216,13 +220,10 @@ class Guard:
         """Its id, None for -1."""
         return None if place == NO_RULE else self.rule_ids[place]
 
-    def _reading(self, decisions: Decisions, records: Records, user: int, rule: int) -> str | None:
-        """Id of the first reading that made a rule hold."""
-        place, _ = first_seen(rule, user, decisions.sight, self._looks)
-        ids = records.observations.ids
-        if ids is None or place < 0:
-            return None
-        return str(ids[decisions.facts.known.observation[place]])
+    def _version(self, decisions: Decisions, user: int, rule: int) -> int:
+        """In which column of facts a rule holds for one user, -1 for none."""
+        asked = np.array([user]), np.array([rule])
+        return int(versions(*asked, decisions.sight, self._looks)[0])
 
 
 def _alerts_by_urgency(rules: tuple[Rule, ...]) -> list[int]:

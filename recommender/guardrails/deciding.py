@@ -95,22 +95,26 @@ def decided(
     ineligible
         From whom an action withholds itself, [n_users, n_actions]; the last rule says so.
     """
+    begins, tag_sets, tag_set_of = touched.first, touched.tag_set, touched.tag_set_of
+    rules, code_of, last = touched.rule, touched.verdict, len(touched.verdict) - 1
     verdict = np.empty(ineligible.shape, np.int8)
     rule = np.empty(ineligible.shape, np.int16)
-    first = np.empty(len(touched.tag_set_of), np.int16)  # by tag set
+    # By tag set: which rule is named, of the eligible and of those who are not, and its code.
+    named, code = np.empty((2, len(tag_set_of)), np.int16), np.empty((2, len(tag_set_of)), np.int8)
     for user in range(len(holding)):
-        first[:] = NO_RULE
+        named[0], code[0] = NO_RULE, _ALLOW
+        named[1], code[1] = last, _WITHHOLD
         for place in range(holding.shape[1]):
             if holding[user, place]:
-                for at in range(touched.first[place], touched.first[place + 1]):
-                    if first[touched.tag_set[at]] == NO_RULE:
-                        first[touched.tag_set[at]] = touched.rule[place]
-        for action in range(ineligible.shape[1]):
-            named = first[touched.tag_set_of[action]]
-            code = _ALLOW if named == NO_RULE else touched.verdict[named]
-            # A rule of the file that withholds the action says more, and is named instead.
-            if ineligible[user, action] and code != _WITHHOLD:
-                named, code = len(touched.verdict) - 1, _WITHHOLD
-            verdict[user, action] = code
-            rule[user, action] = named
+                for tag_set in tag_sets[begins[place] : begins[place + 1]]:
+                    if named[0, tag_set] == NO_RULE:
+                        named[0, tag_set] = rules[place]
+                        code[0, tag_set] = code_of[rules[place]]
+                        # A rule of the file that withholds says more, and is named instead.
+                        if code_of[rules[place]] == _WITHHOLD:
+                            named[1, tag_set] = rules[place]
+        for action in range(len(tag_set_of)):
+            which = 1 if ineligible[user, action] else 0
+            rule[user, action] = named[which, tag_set_of[action]]
+            verdict[user, action] = code[which, tag_set_of[action]]
     return verdict, rule

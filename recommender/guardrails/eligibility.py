@@ -66,7 +66,9 @@ class _Asked(NamedTuple):
     sex
         Its code, -1 for any.
     needed, excluded
-        Which conditions are asked for and barred, [n_sets, n_conditions].
+        Which conditions are asked for and barred, [n_conditions, n_sets].
+    needs_any
+        Whether one of the asked conditions is needed.
     set_of
         Which set each action has, [n_actions].
     """
@@ -76,6 +78,7 @@ class _Asked(NamedTuple):
     sex: IntArray
     needed: BoolArray
     excluded: BoolArray
+    needs_any: BoolArray
     set_of: IntArray
 
 
@@ -114,6 +117,7 @@ class EligibilityCheck:
             np.array([SEX_CODES[each.sex] if each.sex else -1 for each in different], np.int64),
             self._marked([each.conditions_any for each in different]),
             self._marked([each.conditions_none for each in different]),
+            np.array([bool(each.conditions_any) for each in different], dtype=bool),
             np.array([different.index(each) for each in profiles], dtype=np.int64),
         )
         self._covering = _covered(catalogue.actions)
@@ -145,10 +149,10 @@ class EligibilityCheck:
         return refused
 
     def _marked(self, lists: Sequence[Sequence[str]]) -> BoolArray:
-        """Where a list names a condition, [n_lists, n_conditions]."""
-        marks = np.zeros((len(lists), len(self._conditions)), dtype=bool)
-        for row, names in enumerate(lists):
-            marks[row, [self._conditions[name] for name in names]] = True
+        """Where a list names a condition, [n_conditions, n_lists]."""
+        marks = np.zeros((len(self._conditions), len(lists)), dtype=bool)
+        for column, names in enumerate(lists):
+            marks[[self._conditions[name] for name in names], column] = True
         return marks
 
 
@@ -165,26 +169,25 @@ def _refused(
     ``condition`` has the number of each pair's condition, -1 if nobody asks; a comparison with an
     unknown age is false.
     """
-    refused = np.empty((len(age), len(asked.set_of)), np.bool_)
-    has = np.zeros((len(age), asked.needed.shape[1]), np.bool_)
+    needed, excluded, set_of = asked.needed, asked.excluded, asked.set_of
+    lows, highs, sexes = asked.low, asked.high, asked.sex
+    has_one, barred = np.zeros((2, len(age), len(lows)), np.bool_)
     for pair in range(len(condition)):
-        if condition[pair] >= 0:
-            has[condition_user[pair], condition[pair]] = True
-    unmet = np.empty(len(asked.low), np.bool_)
+        user, number = condition_user[pair], condition[pair]
+        if number >= 0:
+            has_one[user] |= needed[number]
+            barred[user] |= excluded[number]
+    refused = np.empty((len(age), len(set_of)), np.bool_)
+    unmet = np.empty(len(lows), np.bool_)
     for user in range(len(age)):
         for place in range(len(unmet)):
-            low, high = asked.low[place], asked.high[place]
+            low, high = lows[place], highs[place]
             met = (age[user] >= low or low == -np.inf) and (age[user] <= high or high == np.inf)
-            met = met and (asked.sex[place] == -1 or asked.sex[place] == sex[user])
-            lacks = False
-            for number in range(has.shape[1]):
-                lacks = lacks or asked.needed[place, number]
-                met = met and not (asked.excluded[place, number] and has[user, number])
-            for number in range(has.shape[1]):
-                lacks = lacks and not (asked.needed[place, number] and has[user, number])
-            unmet[place] = lacks or not met
-        for action in range(refused.shape[1]):
-            refused[user, action] = unmet[asked.set_of[action]]
+            met = met and (sexes[place] == -1 or sexes[place] == sex[user])
+            met = met and (has_one[user, place] or not asked.needs_any[place])
+            unmet[place] = barred[user, place] or not met
+        for action in range(len(set_of)):
+            refused[user, action] = unmet[set_of[action]]
     return refused
 
 

@@ -161,13 +161,20 @@ class Grounds:
 
     def _ground(self, at: int) -> Ground:
         cited = self.cited[self.rule[at]]
-        reading, rival = (self.observation_id(each[at]) for each in (self.reading, self.rival))
+        reading, rival = self.observation_ids(at)
         actions = self.action[self.first[at] : self.first[at + 1]]
         return cited._replace(reading=reading, rival=rival), actions.tolist()
 
-    def observation_id(self, observation: int) -> str | None:
-        """Id of an observation, None for -1 or where ids are not known."""
-        return None if self.ids is None or observation < 0 else str(self.ids[observation])
+    def observation_ids(self, at: int) -> tuple[str | None, str | None]:
+        """Ids of the reading and the rival of an entry."""
+        found = (observation_id(self.ids, int(each[at])) for each in (self.reading, self.rival))
+        reading, rival = found
+        return reading, rival
+
+
+def observation_id(ids: ObjectArray | None, observation: int) -> str | None:
+    """Id of an observation, None for -1 or where ids are not known."""
+    return None if ids is None or observation < 0 else str(ids[observation])
 
 
 @compiled
@@ -175,74 +182,98 @@ def grouped(
     rule: RuleArray, sight: Sight, looks: Looks
 ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]:
     """The first six fields of ``Grounds``, of ``Decisions.rule``, [n_users, n_actions]."""
-    n_users, n_rules = len(rule), len(looks.form)
-    first_of = np.zeros(n_users + 1, np.int64)
-    action = np.empty(rule.size, np.int64)
-    of_rule, first, reading, rival = np.empty((4, rule.size + 1), np.int64)
+    size = 0
+    for each in rule.flat:
+        size += each != NO_RULE
+    first_of, action = np.zeros(len(rule) + 1, np.int64), np.empty(size, np.int64)
+    of_user, of_rule, first = np.empty((3, size + 1), np.int64)
+    spoken_of, many = np.empty(rule.shape[1], np.int64), np.zeros(len(looks.form), np.int64)
     found = begin = 0
-    for user in range(n_users):
-        many = np.zeros(n_rules, np.int64)
-        for named in rule[user]:
-            if named != NO_RULE:
-                many[named] += 1
-        for named in range(n_rules):
+    for user in range(len(rule)):
+        spoken = 0
+        for at in range(rule.shape[1]):
+            spoken_of[spoken] = at
+            spoken += rule[user, at] != NO_RULE
+        for at in spoken_of[:spoken]:
+            many[rule[user, at]] += 1
+        for named in range(len(many)):
             if many[named]:
-                place, row = first_seen(named, user, sight, looks)
-                reading[found] = sight.observation[place] if place >= 0 else -1
-                rival[found] = _rival(place, row, user, sight)
-                of_rule[found], first[found] = named, begin
+                of_user[found], of_rule[found], first[found] = user, named, begin
                 begin, many[named] = begin + many[named], begin  # from here on: where it goes
                 found += 1
-        for at in range(rule.shape[1]):
-            named = rule[user, at]
-            if named != NO_RULE:
-                action[many[named]] = at
-                many[named] += 1
+        for at in spoken_of[:spoken]:
+            action[many[rule[user, at]]] = at
+            many[rule[user, at]] += 1
+        many[:] = 0
         first_of[user + 1] = found
     first[found] = begin
-    return (
-        first_of,
-        of_rule[:found],
-        first[: found + 1],
-        action[:begin],
-        reading[:found],
-        rival[:found],
-    )
+    reading, rival = first_seen(of_user[:found], of_rule[:found], sight, looks)
+    return first_of, of_rule[:found], first[: found + 1], action, reading, rival
 
 
 @compiled
-def version(rule: int, user: int, sight: Sight, looks: Looks) -> int:
-    """In which column of facts a rule holds for a person, -1 for none.
+def versions(user: IntArray, rule: IntArray, sight: Sight, looks: Looks) -> IntArray:
+    """In which column of facts each rule holds for each person beside it, -1 for none, [n].
 
     As the facts stand, else by the lowest of what disputes them, else by the highest.
     """
-    form = looks.form[rule]
-    for column in (user, sight.beside[0, user], sight.beside[1, user]):
-        if form >= 0 and column >= 0 and sight.holds[column, form]:
-            return int(column)
-    return -1
+    holds, beside, form = sight.holds, sight.beside, looks.form
+    column = np.full(len(user), -1, np.int64)
+    for at in range(len(user)):
+        asked, who = form[rule[at]], user[at]
+        low, high = beside[0, who], beside[1, who]
+        if asked < 0:
+            continue
+        if holds[who, asked]:
+            column[at] = who
+        elif low >= 0 and holds[low, asked]:
+            column[at] = low
+        elif high >= 0 and holds[high, asked]:
+            column[at] = high
+    return column
 
 
 @compiled
-def first_seen(rule: int, user: int, sight: Sight, looks: Looks) -> tuple[int, int]:
-    """The first reading that made a rule hold, and its row of ``Standing``; -1 for none."""
-    column = version(rule, user, sight, looks)
-    if column >= 0:
-        for look in range(looks.first[rule], looks.first[rule + 1]):
-            place = sight.seen[looks.row[look], column]
-            if place >= 0 and sight.holds[column, looks.when[look]]:
-                return place, looks.standing_row[look]
-    return -1, -1
+def first_seen(
+    user: IntArray, rule: IntArray, sight: Sight, looks: Looks
+) -> tuple[IntArray, IntArray]:
+    """The first reading that made each rule hold for each person beside it, and its rival.
+
+    Observations, -1 for none; all [n].
+    """
+    # Taken out of the tuples once: to do so for every rule would cost more than the rest.
+    holds, seen, places, observation = sight.holds, sight.seen, sight.places, sight.observation
+    first, when, rows, standing_row = looks.first, looks.when, looks.row, looks.standing_row
+    reading, rival = np.full(len(user), -1, np.int64), np.full(len(user), -1, np.int64)
+    column = versions(user, rule, sight, looks)
+    for at in range(len(user)):
+        if column[at] < 0:
+            continue
+        for look in range(first[rule[at]], first[rule[at] + 1]):
+            place = seen[rows[look], column[at]]
+            if place >= 0 and holds[column[at], when[look]]:
+                reading[at] = observation[place]
+                row, who = standing_row[look], user[at]
+                if row >= 0:
+                    stands, low, high = (
+                        places[0, row, who],
+                        places[1, row, who],
+                        places[2, row, who],
+                    )
+                    other = _rival(place, stands, low, high)
+                    rival[at] = observation[other] if other >= 0 else -1
+                break
+    return reading, rival
 
 
 @compiled
-def _rival(place: int, row: int, user: int, sight: Sight) -> int:
-    """The observation that disputes a reading of a row of ``Standing``, -1 for none."""
-    if place < 0 or row < 0 or sight.places[1, row, user] == sight.places[2, row, user]:
+def _rival(place: int, stands: int, low: int, high: int) -> int:
+    """Which of three readings that dispute each other disputes the one at ``place``; -1 for none.
+
+    Where the low and the high are the same, nothing is disputed.
+    """
+    if low == high or place not in (stands, low, high):
         return -1
-    three = sight.places[:3, row, user]
-    if place in (three[0], three[1], three[2]):
-        for other in three:
-            if other != place:
-                return int(sight.observation[other])
-    return -1
+    if stands != place:
+        return stands
+    return low if low != place else high

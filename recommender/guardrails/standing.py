@@ -185,21 +185,20 @@ def _standing(
     ``row`` is the row of each metric, -1 of those not asked for, [n_metrics]; the rest [n_asked].
     """
     places = np.full((4, len(agree), n_users), -1, np.int64)
+    users, metrics, value, at = known.user, known.metric, known.value, known.at
     begin = 0
-    for end in range(1, len(known.user) + 1):
-        user, metric = known.user[begin], known.metric[begin]
-        if end < len(known.user) and known.user[end] == user and known.metric[end] == metric:
+    for end in range(1, len(users) + 1):
+        user, metric = users[begin], metrics[begin]
+        if end < len(users) and users[end] == user and metrics[end] == metric:
             continue
         asked = row[metric]
         if asked >= 0:
             place = end - 1
-            if _is_spike(known, begin, place, jump[asked]):
+            if _is_spike(value, at, begin, place, jump[asked]):
                 places[_ASIDE, asked, user] = place
                 place -= 1
-            low, high = _bounds(known, begin, place, agree[asked])
-            if not _disputed(
-                known, begin, place, known.value[high] - known.value[low], agree[asked]
-            ):
+            low, high = _bounds(value, at, begin, place, agree[asked])
+            if not _disputed(value, at, begin, place, value[high] - value[low], agree[asked]):
                 low = high = place
             places[_PLACE, asked, user] = place
             places[_LOW, asked, user] = high if divides[asked] else low
@@ -209,21 +208,23 @@ def _standing(
 
 
 @compiled
-def _is_spike(known: Readings, begin: int, place: int, jump: float) -> bool:
+def _is_spike(value: FloatArray, at: FloatArray, begin: int, place: int, jump: float) -> bool:
     """Whether a reading is far from the two before it (from ``begin`` on), which agree."""
     if jump == np.inf or place - 2 < begin:
         return False
-    before, earlier = known.value[place - 1], known.value[place - 2]
+    before, earlier = value[place - 1], value[place - 2]
     spike: bool = (
-        abs(known.value[place] - before) > jump * before
+        abs(value[place] - before) > jump * before
         and abs(before - earlier) <= jump * earlier
-        and known.at[place] - known.at[place - 1] <= SLOW_S
+        and at[place] - at[place - 1] <= SLOW_S
     )
     return spike
 
 
 @compiled
-def _bounds(known: Readings, begin: int, place: int, agree: float) -> tuple[int, int]:
+def _bounds(
+    value: FloatArray, at: FloatArray, begin: int, place: int, agree: float
+) -> tuple[int, int]:
     """Lowest and highest of what was read together with a reading, or contradicts it.
 
     Only readings from ``begin`` on are looked at.
@@ -231,7 +232,6 @@ def _bounds(known: Readings, begin: int, place: int, agree: float) -> tuple[int,
     low = high = place
     if agree == np.inf:
         return low, high
-    value, at = known.value, known.at
     first = place
     while first > begin and at[place] - at[first - 1] <= TOGETHER_S:
         first -= 1
@@ -248,7 +248,9 @@ def _bounds(known: Readings, begin: int, place: int, agree: float) -> tuple[int,
 
 
 @compiled
-def _disputed(known: Readings, begin: int, place: int, apart: float, agree: float) -> bool:
+def _disputed(
+    value: FloatArray, at: FloatArray, begin: int, place: int, apart: float, agree: float
+) -> bool:
     """Whether readings so far apart are further apart than devices are, or of one instant and not
     the same.
     """
@@ -257,7 +259,7 @@ def _disputed(known: Readings, begin: int, place: int, apart: float, agree: floa
     unlike: bool = (
         apart > 0.0
         and place > begin
-        and known.at[place] - known.at[place - 1] <= 0.0
-        and known.value[place] != known.value[place - 1]
+        and at[place] - at[place - 1] <= 0.0
+        and value[place] != value[place - 1]
     )
     return unlike
