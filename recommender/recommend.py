@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from recommender.alerts import acknowledged_as, alerts_for, rows_of
+from recommender.alerts import acknowledged_as, alerts_of, rows_of
 from recommender.assess import FEW, Assessment, Assessor
 from recommender.dataset import IntArray, Records
 from recommender.domain import Alert, Audience, Objective, RecommendationList
@@ -229,14 +229,10 @@ def _raised(
     assessor: Assessor, assessment: Assessment, held: Held, ask: Ask, settings: Settings
 ) -> dict[str, tuple[Alert, ...]]:
     """Alerts of each person who has any; a look back says nothing of acknowledgements."""
-    records, known = held.records, {} if ask.as_of else held.acknowledged
-    decisions, country = assessment.decisions, settings.country
-    return {
-        str(records.users.ids[user]): acknowledged_as(
-            alerts_for(assessor.guard, decisions, records, ask.audience, country, user), known
-        )
-        for user in np.unique(decisions.alerts.nonzero()[0]).tolist()
-    }
+    known = {} if ask.as_of else held.acknowledged
+    guard, decisions = assessor.guard, assessment.decisions
+    raised = alerts_of(guard, decisions, held.records, ask.audience, settings.country)
+    return {user_id: acknowledged_as(alerts, known) for user_id, alerts in raised.items()}
 
 
 def rank_for(

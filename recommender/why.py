@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from recommender.alerts import alerts_for
+from recommender.alerts import alerts_of
 from recommender.dataset import Records
 from recommender.domain import Alert, Audience, Catalogue, Metric, MetricsList, Verdict
 from recommender.errors import NotFoundError
@@ -112,7 +112,7 @@ def explain(
         at,
         audience.value,
         rules.label,
-        alerts_for(guard, decisions, records, audience, country),
+        alerts_of(guard, decisions, records, audience, country).get(user_id, ()),
         tuple(_readings(records, metrics, at, sources)),
         tuple(_actions(guard, rules, catalogue, records, at, audience)),
     )

@@ -167,15 +167,19 @@ class Guard:
             for rule in rules
         )
 
-    def raised(self, decisions: Decisions, records: Records, user: int) -> list[Raised]:
-        """Alert rules that hold for one user, a crisis first, then most pressing first."""
-        places = self._alerting[decisions.alerts[user]]
-        users = np.full(len(places), user)
+    def raised(self, decisions: Decisions, records: Records) -> dict[int, list[Raised]]:
+        """Alert rules that hold, by user: a crisis first, then most pressing first."""
+        users, alerts = decisions.alerts.nonzero()
+        raised: dict[int, list[Raised]] = {}
+        if not len(users):
+            return raised
+        places, ids = self._alerting[alerts], records.observations.ids
         readings, _ = first_seen(users, places, decisions.sight, self._looks)
-        return [
-            Raised(self._rules.rules[place], observation_id(records.observations.ids, reading))
-            for place, reading in zip(places.tolist(), readings.tolist(), strict=True)
-        ]
+        found = zip(users.tolist(), places.tolist(), readings.tolist(), strict=True)
+        for user, place, reading in found:
+            each = Raised(self._rules.rules[place], observation_id(ids, reading))
+            raised.setdefault(user, []).append(each)
+        return raised
 
     @property
     def rules(self) -> tuple[Rule, ...]:
