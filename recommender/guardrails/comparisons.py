@@ -9,7 +9,7 @@ from typing import Any
 
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
-from recommender.guardrails.program import compared
+from recommender.guardrails.forms import compared
 from recommender.guardrails.terms import (
     Evaluate,
     Expression,

@@ -24,7 +24,7 @@ from recommender.domain import (
     Eligibility,
     EventType,
 )
-from recommender.guardrails.program import NEVER
+from recommender.guardrails.forms import NEVER
 from recommender.guardrails.rules import Rule, Rules
 from recommender.guardrails.terms import Expression
 

@@ -31,7 +31,7 @@ from typing import Any
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
 from recommender.guardrails.comparisons import compare
-from recommender.guardrails.program import Constant, Denied, Reckoned, known, true
+from recommender.guardrails.forms import Constant, Denied, Reckoned, known, true
 from recommender.guardrails.terms import (
     Age,
     DaysSince,

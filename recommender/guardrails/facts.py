@@ -12,8 +12,8 @@ import numpy as np
 from recommender.compiled import compiled
 from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
+from recommender.guardrails.forms import Form
 from recommender.guardrails.profile import ProfileReader
-from recommender.guardrails.program import Form
 from recommender.guardrails.standing import Arbiter, Plausible, Readings, Standing
 from recommender.guardrails.terms import (
     Age,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from recommender.errors import RuleError
-from recommender.guardrails.program import (
+from recommender.guardrails.forms import (
     ALWAYS,
     Amount,
     Denied,
