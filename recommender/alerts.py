@@ -34,26 +34,21 @@ class Today:
     contact: Contact
 
 
-def alerts_for(
-    guard: Guard,
-    decisions: Decisions,
-    records: Records,
-    audience: Audience,
-    country: str | None,
-    user: int = 0,
-) -> tuple[Alert, ...]:
-    """Alerts for one person in ``records``, crisis first, then most pressing first.
+def alerts_of(
+    guard: Guard, decisions: Decisions, records: Records, audience: Audience, country: str | None
+) -> dict[str, tuple[Alert, ...]]:
+    """Alerts of each person in ``records`` who has any, crisis first, then most pressing first.
 
     Parameters
     ----------
     country
         Where crisis contacts are taken from; the person's attribute ``country`` comes before it.
     """
-    raised = guard.raised(decisions, records, user)
-    if not raised:
-        return ()
-    user_id, contact = str(records.users.ids[user]), _contact(records, country, user)
-    return tuple(_in_words(each, user_id, audience, contact) for each in raised)
+    found = {}
+    for user, raised in guard.raised(decisions, records).items():
+        user_id, contact = str(records.users.ids[user]), _contact(records, country, user)
+        found[user_id] = tuple(_in_words(each, user_id, audience, contact) for each in raised)
+    return found
 
 
 def acknowledged_as(
@@ -89,9 +84,10 @@ def raise_today(
     """Check a person's record as of now, and keep what is raised."""
     records = load_user_record(store, user_id, now, Catalogue(()), metrics).records
     decisions = guard.decide(records, now.timestamp(), audience)
-    raised = alerts_for(guard, decisions, records, audience, country)
-    keep_alerts(store, rows_of({user_id: raised}, now))
-    return Today(tuple(alert.alert_id for alert in raised), _contact(records, country))
+    raised = alerts_of(guard, decisions, records, audience, country)
+    keep_alerts(store, rows_of(raised, now))
+    holding = tuple(alert.alert_id for alert in raised.get(user_id, ()))
+    return Today(holding, _contact(records, country))
 
 
 def every_alert(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import orjson
 
 from recommender.benefit import Benefits, expected_gain
 from recommender.dataset import BoolArray, FloatArray, IntArray, Records
@@ -22,6 +21,7 @@ from recommender.models.base import log_odds
 from recommender.models.hybrid import HybridModel
 from recommender.models.live import View
 from recommender.phrases import Phrases
+from recommender.verdict_log import VerdictLog
 
 FEW = 16
 """People who are answered at once, at most."""
@@ -84,11 +84,13 @@ class Assessor:
 
     Attributes
     ----------
-    active, domains, domain_code, repeat_days, quoted_ids
+    active, domains, domain_code, repeat_days
         One entry an action: whether it is not retired, its domain and a number for that, its
-        repeat interval (0 for none), its id as JSON.
+        repeat interval (0 for none).
     phrases
         The words of reasons for each audience.
+    verdict_log
+        Writes down what was not simply allowed.
     written
         Writes items as JSON.
     """
@@ -105,7 +107,7 @@ class Assessor:
         self.domains = tuple(action.domain for action in catalogue.actions)
         self.domain_code = np.unique(self.domains, return_inverse=True)[1]
         self.phrases = {who: Phrases(catalogue, metrics, who) for who in Audience}
-        self.quoted_ids = [orjson.dumps(action_id).decode() for action_id in catalogue.ids]
+        self.verdict_log = VerdictLog(self.guard.cited, catalogue.ids)
         self.written = ItemJson(catalogue)
         self.repeat_days = np.array([one.repeat_after_days or 0.0 for one in catalogue.actions])
 

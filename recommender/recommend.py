@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from recommender.alerts import acknowledged_as, alerts_for, rows_of
+from recommender.alerts import acknowledged_as, alerts_of, rows_of
 from recommender.assess import FEW, Assessment, Assessor
 from recommender.dataset import IntArray, Records
 from recommender.domain import Alert, Audience, Objective, RecommendationList
@@ -40,7 +40,6 @@ from recommender.store.alerts import keep_alerts
 from recommender.store.direct import Direct, direct
 from recommender.store.read import Held, load_user_record, load_user_records
 from recommender.store.write import Logged, log_requests
-from recommender.verdict_log import decided, verdict_log
 
 Given = TypeVar("Given")
 
@@ -194,8 +193,7 @@ def _answer(
     raised = _raised(assessor, assessment, held, ask, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
-    logs = [verdict_log(assessor.quoted_ids, each) for each in grounds]
-    by_rule = [decided(each) for each in grounds]
+    logs, by_rule = assessor.verdict_log.texts(grounds), assessor.verdict_log.decided(grounds)
     clock.ended("list")
     logged = [
         Logged(
@@ -246,14 +244,10 @@ def _raised(
     assessor: Assessor, assessment: Assessment, held: Held, ask: Ask, settings: Settings
 ) -> dict[str, tuple[Alert, ...]]:
     """Alerts of each person who has any; a look back says nothing of acknowledgements."""
-    records, known = held.records, {} if ask.as_of else held.acknowledged
-    decisions, country = assessment.decisions, settings.country
-    return {
-        str(records.users.ids[user]): acknowledged_as(
-            alerts_for(assessor.guard, decisions, records, ask.audience, country, user), known
-        )
-        for user in np.unique(decisions.alerts.nonzero()[0]).tolist()
-    }
+    known = {} if ask.as_of else held.acknowledged
+    guard, decisions = assessor.guard, assessment.decisions
+    raised = alerts_of(guard, decisions, held.records, ask.audience, settings.country)
+    return {user_id: acknowledged_as(alerts, known) for user_id, alerts in raised.items()}
 
 
 def rank_for(

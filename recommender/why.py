@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from recommender.alerts import alerts_for
+from recommender.alerts import alerts_of
 from recommender.dataset import Records
 from recommender.domain import Alert, Audience, Catalogue, Metric, MetricsList, Verdict
 from recommender.errors import NotFoundError
 from recommender.guardrails.check import Guard
-from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.rules import Rules
-from recommender.guardrails.standing import Arbiter
+from recommender.guardrails.standing import Arbiter, Plausible
 from recommender.store.access import Asker, log_access
 from recommender.store.direct import direct
 from recommender.store.engine import Engine, reading, writing
@@ -113,7 +112,7 @@ def explain(
         at,
         audience.value,
         rules.label,
-        alerts_for(guard, decisions, records, audience, country),
+        alerts_of(guard, decisions, records, audience, country).get(user_id, ()),
         tuple(_readings(records, metrics, at, sources)),
         tuple(_actions(guard, rules, catalogue, records, at, audience)),
     )
@@ -132,8 +131,8 @@ def _readings(
     records: Records, metrics: MetricsList, at: datetime, sources: dict[str, str | None]
 ) -> Iterator[ReadingSeen]:
     """The standing reading of every metric of the (single) person, and what disputes it."""
-    known = FactReader(Needs((), {}), metrics).that_count(records, at.timestamp())
-    standing = Arbiter(np.arange(len(metrics)), metrics).standing(known)
+    known = Plausible(metrics).that_count(records.observations, at.timestamp())
+    standing = Arbiter(np.arange(len(metrics)), metrics).standing(known, 1)
     for row, metric in enumerate(metrics.metrics):
         stands = int(standing.place[row, 0])
         parts = {stands: "stands"}
@@ -143,7 +142,7 @@ def _readings(
         parts.setdefault(int(standing.set_aside[row, 0]), "set_aside")
         for place, part in parts.items():
             if place >= 0:
-                index = int(known.index[place])
+                index = int(known.observation[place])
                 yield _reading(records, metric, index, part, at, sources)
 
 

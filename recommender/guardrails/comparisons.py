@@ -9,7 +9,7 @@ from typing import Any
 
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
-from recommender.guardrails.program import Form, compared
+from recommender.guardrails.forms import compared
 from recommender.guardrails.terms import (
     Evaluate,
     Expression,
@@ -20,6 +20,7 @@ from recommender.guardrails.terms import (
     TextIs,
     all_seen,
     alternative,
+    amount_of,
     conjunction,
     expect,
     negation,
@@ -41,12 +42,6 @@ _SYMBOLS: Mapping[type[ast.cmpop], str] = {
     ast.GtE: ">=",
     ast.Eq: "==",
     ast.NotEq: "!=",
-}
-_MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.Gt,
-    ast.LtE: ast.GtE,
-    ast.Gt: ast.Lt,
-    ast.GtE: ast.LtE,
 }
 
 
@@ -73,18 +68,10 @@ def _link(
     if "text" in kinds:
         return _word_link(left, symbol, right, node, scope)
     left, right = (_as_number(side, node, scope) for side in (left, right))
-    evaluate, seen = _number_link(left, symbol, right), all_seen((left, right))
-    return Expression("truth", evaluate, seen, None, _form(left, symbol, right))
-
-
-def _form(left: Expression, symbol: ast.cmpop, right: Expression) -> Form | None:
-    """Of a fact compared with a number, either way round."""
-    if left.place is not None and isinstance(right.constant, float):
-        return compared(left.place, _SYMBOLS[type(symbol)], right.constant)
-    if right.place is not None and isinstance(left.constant, float):
-        mirrored = _MIRRORED.get(type(symbol), type(symbol))
-        return compared(right.place, _SYMBOLS[mirrored], left.constant)
-    return None
+    form = compared(amount_of(left), _SYMBOLS[type(symbol)], amount_of(right))
+    return Expression(
+        "truth", _number_link(left, symbol, right), all_seen((left, right)), None, form
+    )
 
 
 def _number_link(left: Expression, symbol: ast.cmpop, right: Expression) -> Evaluate:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from recommender.dataset import BoolArray, FloatArray, IntArray, Records, Users
+from recommender.compiled import compiled
+from recommender.dataset import BoolArray, FloatArray, Int8Array, Int32Array, IntArray, Records
 from recommender.domain import (
     EVENT_CODES,
     EVERYBODY,
@@ -22,9 +24,9 @@ from recommender.domain import (
     Eligibility,
     EventType,
 )
-from recommender.guardrails.program import NEVER
+from recommender.guardrails.forms import NEVER
 from recommender.guardrails.rules import Rule, Rules
-from recommender.guardrails.terms import Expression, nothing_seen
+from recommender.guardrails.terms import Expression
 
 ELIGIBILITY = Rule(
     rule_id="eligibility",
@@ -40,8 +42,9 @@ ELIGIBILITY = Rule(
 )
 """What a verdict cites where an action's own ``eligible`` is not met."""
 
+_COMPLETE = EVENT_CODES[EventType.COMPLETE]
 _SPREADING = ("screening:", "vaccination:")
-_NEVER = Expression("truth", lambda _: False, nothing_seen, None, NEVER)
+_NEVER = Expression("truth", lambda _: False, (), None, NEVER)
 
 
 def with_eligibility(rules: Rules) -> Rules:
@@ -51,6 +54,48 @@ def with_eligibility(rules: Rules) -> Rules:
         rules=(*rules.rules, ELIGIBILITY),
         expressions=(*rules.expressions, _NEVER),
     )
+
+
+class _Asked(NamedTuple):
+    """What different actions ask of a profile; one entry for each different set of demands.
+
+    Attributes
+    ----------
+    low, high
+        Bounds of age, infinite where there is none.
+    sex
+        Its code, -1 for any.
+    needed, excluded
+        Which conditions are asked for and barred, [n_conditions, n_sets].
+    needs_any
+        Whether one of the asked conditions is needed.
+    set_of
+        Which set each action has, [n_actions].
+    """
+
+    low: FloatArray
+    high: FloatArray
+    sex: IntArray
+    needed: BoolArray
+    excluded: BoolArray
+    needs_any: BoolArray
+    set_of: IntArray
+
+
+class _Covering(NamedTuple):
+    """What having completed actions covers.
+
+    Attributes
+    ----------
+    seconds
+        For how long, 0 for not at all, [n_actions].
+    first, action
+        Where the actions that each one covers begin, [n_actions + 1], and which these are.
+    """
+
+    seconds: FloatArray
+    first: IntArray
+    action: IntArray
 
 
 class EligibilityCheck:
@@ -65,17 +110,17 @@ class EligibilityCheck:
     def __init__(self, catalogue: Catalogue) -> None:
         profiles = [_profile_part(action.eligible) for action in catalogue.actions]
         different = list(dict.fromkeys([EVERYBODY, *profiles]))
-        self._set_of = np.array([different.index(each) for each in profiles], dtype=np.int64)
-        self._lowest = _numbers([each.min_age for each in different], -np.inf)
-        self._highest = _numbers([each.max_age for each in different], np.inf)
-        self._sex = np.array([SEX_CODES[each.sex] if each.sex else -1 for each in different])
         self._conditions = _numbered(different)
-        self._needed = self._marked([each.conditions_any for each in different])
-        self._excluded = self._marked([each.conditions_none for each in different])
-        self._needs_any = self._needed.any(axis=0)
-        self._asks_nothing = len(different) == 1
-        self._covers_for = _covered_seconds(catalogue.actions)
-        self._covers = _covered_actions(catalogue.actions)
+        self._asked = _Asked(
+            _numbers([each.min_age for each in different], -np.inf),
+            _numbers([each.max_age for each in different], np.inf),
+            np.array([SEX_CODES[each.sex] if each.sex else -1 for each in different], np.int64),
+            self._marked([each.conditions_any for each in different]),
+            self._marked([each.conditions_none for each in different]),
+            np.array([bool(each.conditions_any) for each in different], dtype=bool),
+            np.array([different.index(each) for each in profiles], dtype=np.int64),
+        )
+        self._covering = _covered(catalogue.actions)
 
     def ineligible(self, records: Records, age: FloatArray, as_of: float) -> BoolArray:
         """Who is not known to meet what an action asks for, [n_users, n_actions].
@@ -83,52 +128,88 @@ class EligibilityCheck:
         ``age`` is in completed years, NaN if unknown, [n_users]; ``as_of`` in seconds since 1970;
         nothing later is looked at.
         """
-        if self._asks_nothing:
-            refused = np.zeros((len(records.users), len(self._set_of)), dtype=bool)
-        else:
-            refused = self._profile_refused(records.users, age[:, None])[:, self._set_of]
-        if self._covers_for.any():
-            self._refuse_done(refused, records, as_of)
-        return refused
-
-    def _profile_refused(self, users: Users, age: FloatArray) -> BoolArray:
-        """[n_users, n_different]; a comparison with an unknown age is false."""
-        of_age = ((age >= self._lowest) | (self._lowest == -np.inf)) & (
-            (age <= self._highest) | (self._highest == np.inf)
-        )
-        met = of_age & ((users.sex[:, None] == self._sex) | (self._sex == -1))
-        if self._conditions:
-            has = self._on_record(users)
-            met &= (has @ self._needed > 0) | ~self._needs_any
-            met &= ~(has @ self._excluded > 0)
-        refused: BoolArray = ~met
-        return refused
-
-    def _on_record(self, users: Users) -> FloatArray:
-        """Which of the conditions asked for each person has, 0 or 1, [n_users, n_conditions]."""
-        # What nobody asks for lands in a last column that is cut off.
-        has = np.zeros((len(users), len(self._conditions) + 1))
+        users, events = records.users, records.events
         which = [self._conditions.get(name, -1) for name in users.condition_name.tolist()]
-        has[users.condition_user, which] = 1.0
-        return has[:, :-1]
-
-    def _refuse_done(self, refused: BoolArray, records: Records, as_of: float) -> None:
-        events = records.events
-        done = np.flatnonzero(
-            (events.kind == EVENT_CODES[EventType.COMPLETE]) & (events.at <= as_of)
+        refused = _refused(
+            age,
+            np.ascontiguousarray(users.sex, dtype=np.int8),
+            np.ascontiguousarray(users.condition_user, dtype=np.int32),
+            np.array(which, dtype=np.int64),
+            self._asked,
         )
-        covered_for = self._covers_for[events.action[done]]
-        done = done[as_of - events.at[done] < covered_for]
-        action, user = events.action[done], events.user[done]
-        for one in np.unique(action).tolist():
-            refused[np.ix_(user[action == one], self._covers[one])] = True
+        _refuse_done(
+            refused,
+            np.ascontiguousarray(events.user, dtype=np.int32),
+            np.ascontiguousarray(events.action, dtype=np.int32),
+            np.ascontiguousarray(events.kind, dtype=np.int8),
+            np.ascontiguousarray(events.at, dtype=np.float64),
+            self._covering,
+            float(as_of),
+        )
+        return refused
 
-    def _marked(self, lists: Sequence[Sequence[str]]) -> FloatArray:
-        """[n_conditions, n_lists]: 1 where a list names the condition."""
-        marks = np.zeros((len(self._conditions), len(lists)))
+    def _marked(self, lists: Sequence[Sequence[str]]) -> BoolArray:
+        """Where a list names a condition, [n_conditions, n_lists]."""
+        marks = np.zeros((len(self._conditions), len(lists)), dtype=bool)
         for column, names in enumerate(lists):
-            marks[[self._conditions[name] for name in names], column] = 1.0
+            marks[[self._conditions[name] for name in names], column] = True
         return marks
+
+
+@compiled
+def _refused(
+    age: FloatArray,
+    sex: Int8Array,
+    condition_user: Int32Array,
+    condition: IntArray,
+    asked: _Asked,
+) -> BoolArray:
+    """Whose profile is not known to meet an action, [n_users, n_actions].
+
+    ``condition`` has the number of each pair's condition, -1 if nobody asks; a comparison with an
+    unknown age is false.
+    """
+    needed, excluded, set_of = asked.needed, asked.excluded, asked.set_of
+    lows, highs, sexes = asked.low, asked.high, asked.sex
+    has_one, barred = np.zeros((2, len(age), len(lows)), np.bool_)
+    for pair in range(len(condition)):
+        user, number = condition_user[pair], condition[pair]
+        if number >= 0:
+            has_one[user] |= needed[number]
+            barred[user] |= excluded[number]
+    refused = np.empty((len(age), len(set_of)), np.bool_)
+    unmet = np.empty(len(lows), np.bool_)
+    for user in range(len(age)):
+        for place in range(len(unmet)):
+            low, high = lows[place], highs[place]
+            met = (age[user] >= low or low == -np.inf) and (age[user] <= high or high == np.inf)
+            met = met and (sexes[place] == -1 or sexes[place] == sex[user])
+            met = met and (has_one[user, place] or not asked.needs_any[place])
+            unmet[place] = barred[user, place] or not met
+        for action in range(len(set_of)):
+            refused[user, action] = unmet[set_of[action]]
+    return refused
+
+
+@compiled
+def _refuse_done(
+    refused: BoolArray,
+    user: Int32Array,
+    action: Int32Array,
+    kind: Int8Array,
+    at: FloatArray,
+    covering: _Covering,
+    as_of: float,
+) -> None:
+    """Mark, in [n_users, n_actions], what is covered by something completed not long before.
+
+    The arrays of events have one entry an event.
+    """
+    for event in range(len(user)):
+        ago, done = as_of - at[event], action[event]
+        if kind[event] == _COMPLETE and 0.0 <= ago < covering.seconds[done]:
+            for place in range(covering.first[done], covering.first[done + 1]):
+                refused[user[event], covering.action[place]] = True
 
 
 def _profile_part(eligible: Eligibility) -> Eligibility:
@@ -151,23 +232,23 @@ def _numbered(different: Sequence[Eligibility]) -> dict[str, int]:
     return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
-def _covered_seconds(actions: Sequence[Action]) -> FloatArray:
-    days = [action.eligible.not_done_within_days or 0.0 for action in actions]
-    return np.array(days, dtype=np.float64) * SECONDS_PER_DAY
-
-
-def _covered_actions(actions: Sequence[Action]) -> dict[int, IntArray]:
-    """Indices of what having completed an action covers: itself and those that do the same."""
+def _covered(actions: Sequence[Action]) -> _Covering:
+    """What having completed an action covers: itself and those that do the same."""
     services: dict[str, list[int]] = {}
     for place, action in enumerate(actions):
         for tag in action.tags:
             if tag.startswith(_SPREADING):
                 services.setdefault(tag, []).append(place)
-    return {
-        place: np.array(sorted({place, *_same_service(action, services)}), dtype=np.int64)
+    days = [action.eligible.not_done_within_days or 0.0 for action in actions]
+    each = [
+        sorted({place, *_same_service(action, services)}) if days[place] else []
         for place, action in enumerate(actions)
-        if action.eligible.not_done_within_days
-    }
+    ]
+    return _Covering(
+        np.array(days, dtype=np.float64) * SECONDS_PER_DAY,
+        np.cumsum([0, *map(len, each)], dtype=np.int64),
+        np.array([place for places in each for place in places], dtype=np.int64),
+    )
 
 
 def _same_service(action: Action, services: dict[str, list[int]]) -> list[int]:

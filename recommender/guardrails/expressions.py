@@ -31,7 +31,7 @@ from typing import Any
 from recommender.domain import SEX_CODES
 from recommender.errors import RuleError
 from recommender.guardrails.comparisons import compare
-from recommender.guardrails.program import Denied, Within, known
+from recommender.guardrails.forms import Constant, Denied, Reckoned, known, true
 from recommender.guardrails.terms import (
     Age,
     DaysSince,
@@ -46,11 +46,11 @@ from recommender.guardrails.terms import (
     UnknownPerson,
     all_seen,
     alternative,
+    amount_of,
     conjunction,
     expect,
     fold,
     negation,
-    nothing_seen,
     of_fact,
 )
 
@@ -80,11 +80,11 @@ def _compile(node: ast.expr, scope: Scope) -> Expression:
 def _constant(node: ast.Constant, scope: Scope) -> Expression:
     value = node.value
     if isinstance(value, str):
-        return Expression("text", lambda _: value, nothing_seen, value)
+        return Expression("text", lambda _: value, (), value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RuleError(f"{value!r} is neither a number nor a word")
     number = float(value)
-    return Expression("number", lambda _: number, nothing_seen, number)
+    return Expression("number", lambda _: number, (), number, None, Constant(number))
 
 
 def _name(node: ast.Name, scope: Scope) -> Expression:
@@ -92,11 +92,11 @@ def _name(node: ast.Name, scope: Scope) -> Expression:
     if name in scope.definitions:
         place = scope.place(Defined(name))
         value, witness = operator.itemgetter(place), scope.definitions[name].witness
-        return Expression("truth", value, witness, None, Within(place, 1.0, 1.0))
+        return Expression("truth", value, witness, None, true(place))
     if name == "age":
         return of_fact(Age(), "number", scope)
     if name == "sex":
-        return Expression("sex", lambda _: None, nothing_seen)
+        return Expression("sex", lambda _: None, ())
     if name == "unknown_person":
         return of_fact(UnknownPerson(), "truth", scope)
     if name in scope.metrics:
@@ -129,7 +129,7 @@ def _has(node: ast.Call, scope: Scope) -> Expression:
 
 
 def _attribute(node: ast.Call, scope: Scope) -> Expression:
-    return Expression("attribute", lambda _: None, nothing_seen, _word(node))
+    return Expression("attribute", lambda _: None, (), _word(node))
 
 
 def _days_since(node: ast.Call, scope: Scope) -> Expression:
@@ -149,8 +149,8 @@ def _unknown(node: ast.Call, scope: Scope) -> Expression:
         found = value(facts)
         return found != found  # only NaN differs from itself
 
-    form = None if number.place is None else Denied(known(number.place))
-    return Expression("truth", evaluate, nothing_seen, None, form)
+    form = Denied(known(amount_of(number)))
+    return Expression("truth", evaluate, (), None, form)
 
 
 def _windowed(node: ast.Call, scope: Scope) -> Expression:
@@ -198,26 +198,28 @@ def _unary_op(node: ast.UnaryOp, scope: Scope) -> Expression:
         return negation(expect(inner, "truth", node.operand))
     if isinstance(node.op, ast.USub):
         expect(inner, "number", node.operand)
-        return Expression("number", lambda facts: -value(facts), inner.witness)
+        amount = Reckoned("*", Constant(-1.0), amount_of(inner))
+        return Expression("number", lambda facts: -value(facts), inner.witness, None, None, amount)
     raise RuleError(f"{ast.unparse(node)!r}: this operator is not part of the language")
 
 
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+_ARITHMETIC: Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv),
 }
 
 
 def _bin_op(node: ast.BinOp, scope: Scope) -> Expression:
     sides = [expect(_compile(side, scope), "number", side) for side in (node.left, node.right)]
-    join = _ARITHMETIC.get(type(node.op))
-    if join is None:
+    if type(node.op) not in _ARITHMETIC:
         raise RuleError(f"{ast.unparse(node)!r}: this operator is not part of the language")
     if isinstance(node.op, ast.Div) and not sides[1].constant:
         raise RuleError(f"{ast.unparse(node)!r}: only division by a number other than 0 is allowed")
-    return Expression("number", fold(join, sides), all_seen(sides))
+    symbol, join = _ARITHMETIC[type(node.op)]
+    amount = Reckoned(symbol, amount_of(sides[0]), amount_of(sides[1]))
+    return Expression("number", fold(join, sides), all_seen(sides), None, None, amount)
 
 
 def _compare(node: ast.Compare, scope: Scope) -> Expression:

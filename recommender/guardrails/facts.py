@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recommender.compiled import compiled
 from recommender.dataset import FloatArray, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
-from recommender.guardrails.profile import ProfileReader, completed_years
-from recommender.guardrails.program import Program
-from recommender.guardrails.standing import Arbiter, Readings, Standing
+from recommender.guardrails.forms import Form
+from recommender.guardrails.profile import ProfileReader
+from recommender.guardrails.standing import Arbiter, Plausible, Readings, Standing
 from recommender.guardrails.terms import (
     Age,
     DaysSince,
     Defined,
     Expression,
     Fact,
-    FactValues,
     NumberOf,
     Reading,
     form_of,
@@ -28,6 +28,7 @@ from recommender.guardrails.terms import (
 
 _SECONDS_PER_HOUR = 3600.0
 _NUMBERS = (Age, DaysSince, NumberOf, Reading)
+_KINDS = {"latest": 0, "highest": 1, "lowest": -1}
 
 
 @dataclass(frozen=True)
@@ -46,141 +47,78 @@ class Needs:
     definitions: Mapping[str, Expression]
 
     @cached_property
-    def latest(self) -> tuple[tuple[int, Reading], ...]:
-        """Places and readings of the latest values."""
-        return tuple(pair for pair in self.readings if pair[1].kind == "latest")
-
-    @cached_property
-    def extremes(self) -> tuple[tuple[int, Reading], ...]:
-        """Places and readings of the lowest and highest values."""
-        return tuple(pair for pair in self.readings if pair[1].kind != "latest")
-
-    @cached_property
-    def readings(self) -> tuple[tuple[int, Reading], ...]:
-        """Places of everything that comes from observations."""
-        return tuple((at, fact) for at, fact in enumerate(self.facts) if isinstance(fact, Reading))
+    def readings(self) -> dict[int, int]:
+        """Places of everything that comes from observations -> their rows in ``Facts.seen``."""
+        places = (place for place, fact in enumerate(self.facts) if isinstance(fact, Reading))
+        return {place: row for row, place in enumerate(places)}
 
     @cached_property
     def truths(self) -> tuple[bool, ...]:
         """Which facts are true or false, not numbers."""
         return tuple(not isinstance(fact, _NUMBERS) for fact in self.facts)
 
-
-@dataclass(frozen=True)
-class Dispute:
-    """What the facts would be if the other of two disagreeing readings counted.
-
-    Attributes
-    ----------
-    users
-        Of which people, ascending.
-    matrix, readings
-        As in ``Facts``, with one entry for each of ``users``.
-    """
-
-    users: IntArray
-    matrix: FloatArray
-    readings: Mapping[int, IntArray]
+    @cached_property
+    def defined(self) -> dict[int, Form]:
+        """Places of definitions -> what they stand for."""
+        return {
+            place: form_of(self.definitions[fact.name])
+            for place, fact in enumerate(self.facts)
+            if isinstance(fact, Defined)
+        }
 
 
 @dataclass(frozen=True)
 class Facts:
     """Facts about some people.
 
+    There is a column for each person and, to the right of these, two more for those of whom any
+    reading is disputed: with disputed readings at their lowest for all of them, then at their
+    highest.
+
     Attributes
     ----------
     matrix
         One row a fact, in the order in which the rules asked for them: numbers, NaN where unknown,
-        and truths as 0 or 1, [n_facts, n_users].
-    columns
-        The same, and to the right of it the matrix of each dispute.
+        and truths as 0 or 1; 0 of definitions, [n_facts, n_columns].
     age
         Completed years, NaN where unknown, [n_users].
-    readings
-        For each reading among the facts, by its place: which observation it is (an index into
-        ``Records.observations``, -1 if unknown), one entry a person.
-    disputes
-        The same facts with readings that dispute each other at their lowest, then at their highest;
-        empty where none do.
-    rivals, set_aside
-        By metric name, for those that have any: readings that dispute each other (the latest, the
-        lowest, the highest) and spikes that were not believed, as observations, [3 or 1, n_users]
-        and -1 for none.
+    beside
+        Columns of each person's disputes: the lowest and the highest, -1 for none, [2, n_users].
+    seen
+        Which of ``known`` each reading is, -1 if unknown, [n_readings, n_columns]; rows as in
+        ``Needs.readings``.
+    known, standing
+        The readings that count, and which stand.
     """
 
-    needs: Needs
     matrix: FloatArray
-    columns: FloatArray
     age: FloatArray
-    readings: Mapping[int, IntArray]
-    disputes: Sequence[Dispute] = ()
-    rivals: Mapping[str, IntArray] = field(default_factory=dict)
-    set_aside: Mapping[str, IntArray] = field(default_factory=dict)
-
-    @property
-    def n_users(self) -> int:
-        """How many people."""
-        return len(self.age)
-
-    @property
-    def values(self) -> FactValues:
-        """The facts as expressions take them: numbers or bools, one entry a person."""
-        rows = zip(self.matrix, self.needs.truths, strict=True)
-        return [row == 1.0 if truth else row for row, truth in rows]
-
-    def versions(self, user: int) -> Iterator[tuple[FactValues, Callable[[int], int]]]:
-        """The facts about one person as plain numbers and bools, and which observation a
-        reading is.
-
-        First as they stand, then as they would be by readings that dispute those.
-        """
-        yield self.of(user), _seen(self.readings, user)
-        for dispute in self.disputes:
-            at = int(np.searchsorted(dispute.users, user))
-            if at < len(dispute.users) and dispute.users[at] == user:
-                yield self._plain(dispute.matrix, at), _seen(dispute.readings, at)
-
-    def rival(self, user: int, observation: int) -> int | None:
-        """A reading that disputes this one, as an observation; None if none does."""
-        return self._rival_of.get((user, observation))
-
-    @cached_property
-    def _rival_of(self) -> dict[tuple[int, int], int]:
-        """For a person's reading the first other one that disputes it, by metric."""
-        found: dict[tuple[int, int], int] = {}
-        for group in self.rivals.values():
-            for user in np.flatnonzero((group >= 0).any(axis=0)).tolist():
-                three = [each for each in group[:, user].tolist() if each != -1]
-                for one in three:
-                    other = next((each for each in three if each != one), None)
-                    if other is not None:
-                        found.setdefault((user, one), other)
-        return found
-
-    @cached_property
-    def seen(self) -> dict[int, list[int]]:
-        """``readings`` as plain numbers."""
-        return {place: each.tolist() for place, each in self.readings.items()}
-
-    def of(self, user: int) -> FactValues:
-        """The facts about one person as they stand, as plain numbers and bools."""
-        if user not in self._kept:
-            self._kept[user] = self._plain(self.matrix, user)
-        return self._kept[user]
-
-    @cached_property
-    def _kept(self) -> dict[int, FactValues]:
-        """Of whom more than one rule asks, by person."""
-        return {}
-
-    def _plain(self, matrix: FloatArray, user: int) -> FactValues:
-        found = zip(matrix[:, user].tolist(), self.needs.truths, strict=True)
-        return [value == 1.0 if truth else value for value, truth in found]
+    beside: IntArray
+    seen: IntArray
+    known: Readings
+    standing: Standing
 
 
-def _seen(readings: Mapping[int, IntArray], user: int) -> Callable[[int], int]:
-    """Which observation is behind the reading at a place."""
-    return lambda place: int(readings[place][user])
+class _Asked(NamedTuple):
+    """Facts that are readings; each array has one entry a reading.
+
+    Attributes
+    ----------
+    place
+        Among all facts.
+    kind
+        As ``_KINDS`` has them.
+    metric, row
+        The metric, and where it stands among those whose latest reading is asked for, or -1.
+    window
+        Seconds for which it counts.
+    """
+
+    place: IntArray
+    kind: IntArray
+    metric: IntArray
+    row: IntArray
+    window: FloatArray
 
 
 class FactReader:
@@ -194,117 +132,38 @@ class FactReader:
     ----------
     metrics
         The list that the records' metric indices refer to.
+
+    Attributes
+    ----------
+    standing_row
+        By the row of ``Facts.seen``: which row of ``Standing`` is of the same metric, or -1.
     """
 
     def __init__(self, needs: Needs, metrics: MetricsList) -> None:
-        self._needs, self._n_metrics = needs, len(metrics)
-        self._low = np.array([metric.plausible_low for metric in metrics.metrics])
-        self._high = np.array([metric.plausible_high for metric in metrics.metrics])
-        self._latest = [place for place, _ in needs.latest]
-        asked = np.array([metrics.index[one.metric] for _, one in needs.latest], np.int64)
-        which, self._row = np.unique(asked, return_inverse=True)
-        self._arbiter = Arbiter(which, metrics)
-        self._names = [metrics.names[number] for number in which]
-        self._window = np.array([_window(one, metrics) for _, one in needs.latest])
-        self._extremes = [
-            (place, metrics.index[one.metric], _window(one, metrics), one.kind)
-            for place, one in needs.extremes
-        ]
+        asked = [(at, fact) for at, fact in enumerate(needs.facts) if isinstance(fact, Reading)]
+        latest = sorted({metrics.index[one.metric] for _, one in asked if one.kind == "latest"})
+        row = {metric: place for place, metric in enumerate(latest)}
+        metric = [metrics.index[one.metric] for _, one in asked]
+        self._asked = _Asked(
+            np.array([place for place, _ in asked], dtype=np.int64),
+            np.array([_KINDS[one.kind] for _, one in asked], dtype=np.int64),
+            np.array(metric, dtype=np.int64),
+            np.array([row.get(each, -1) for each in metric], dtype=np.int64),
+            np.array([_window(one, metrics) for _, one in asked], dtype=np.float64),
+        )
+        self.standing_row = self._asked.row
+        self._plausible = Plausible(metrics)
+        self._arbiter = Arbiter(np.array(latest, dtype=np.int64), metrics)
         self._profiles = ProfileReader(needs.facts)
-        defined = {
-            place: form_of(needs.definitions[fact.name])
-            for place, fact in enumerate(needs.facts)
-            if isinstance(fact, Defined)
-        }
-        self._defined = list(defined)
-        self._definitions = Program(list(defined.values()), defined)
 
     def read(self, records: Records, as_of: float) -> Facts:
         """Gather the facts about every user of ``records``; ``as_of`` is in seconds since 1970."""
-        users = records.users
-        matrix = np.zeros((len(self._needs.facts) + 1, len(users)))
-        age = completed_years(users.born_at, as_of)
-        self._profiles.fill(matrix, users, age, as_of)
-        matrix = matrix[:-1]
-        known = self.that_count(records, as_of)
-        standing = self._arbiter.standing(known)
-        readings = self._read_readings(known, standing.place, as_of, matrix)
-        whose = np.flatnonzero(standing.disputed.any(axis=0))
-        # Those of whom anything is disputed twice more: by the lowest, and by the highest.
-        disputed = matrix[:, whose]
-        columns = np.concatenate([matrix, disputed, disputed], axis=1) if len(whose) else matrix
-        disputes = self._disputes(columns, readings, whose, known, standing, as_of)
-        # Whatever is defined is worked out once, of all columns.
-        if self._defined:
-            columns[self._defined] = self._definitions.run(columns)
-        matrix = columns[:, : len(age)]
-        facts = Facts(self._needs, matrix, columns, age, readings, disputes)
-        if disputes or (standing.set_aside >= 0).any():
-            return self._with_names(facts, known, standing)
-        return facts
-
-    def _disputes(
-        self,
-        columns: FloatArray,
-        readings: Mapping[int, IntArray],
-        users: IntArray,
-        known: Readings,
-        standing: Standing,
-        as_of: float,
-    ) -> list[Dispute]:
-        """What disputes the facts of those people of whom anything does; fills in its columns."""
-        disputes = []
-        first = len(standing.disputed.T)
-        for other in (standing.low, standing.high) if len(users) else ():
-            matrix, first = columns[:, first : first + len(users)], first + len(users)
-            seen = {place: each[users] for place, each in readings.items()}
-            seen |= self._latest_readings(known, other[:, users], as_of, matrix)
-            disputes.append(Dispute(users, matrix, seen))
-        return disputes
-
-    def _with_names(self, facts: Facts, known: Readings, standing: Standing) -> Facts:
-        """The facts with which readings dispute each other, and which were set aside."""
-        rows = np.flatnonzero(standing.disputed.any(axis=1)).tolist()
-        bounds = np.stack([standing.place, standing.low, standing.high])
-        bounds = np.where(standing.disputed, bounds, -1)
-        aside = np.flatnonzero((standing.set_aside >= 0).any(axis=1)).tolist()
-        return replace(
-            facts,
-            rivals={self._names[row]: known.observation(bounds[:, row]) for row in rows},
-            set_aside={
-                self._names[row]: known.observation(standing.set_aside[None, row]) for row in aside
-            },
-        )
-
-    def _latest_readings(
-        self, known: Readings, standing: IntArray, as_of: float, matrix: FloatArray
-    ) -> dict[int, IntArray]:
-        """Fill in the latest values from the places of the standing readings."""
-        place = standing[self._row]
-        fresh = (place >= 0) & (known.at_place(place) >= (as_of - self._window)[:, None])
-        found = np.where(fresh, known.value_at(place), np.nan)
-        which = np.where(fresh, known.observation(place), -1)
-        matrix[self._latest] = found
-        return dict(zip(self._latest, which, strict=True))
-
-    def _read_readings(
-        self, known: Readings, standing: IntArray, as_of: float, matrix: FloatArray
-    ) -> dict[int, IntArray]:
-        seen = self._latest_readings(known, standing, as_of, matrix)
-        for place, metric, window, kind in self._extremes:
-            matrix[place], seen[place] = _extreme(known, metric, as_of - window, kind)
-        return seen
-
-    def that_count(self, records: Records, as_of: float) -> Readings:
-        """Plausible readings not after an instant."""
-        all_of = records.observations
-        kind, value, at = all_of.metric, all_of.value, all_of.at
-        counts = (at <= as_of) & (value >= self._low[kind]) & (value <= self._high[kind])
-        index = np.flatnonzero(counts)
-        key = all_of.user.astype(np.int64) * self._n_metrics + kind
-        if len(index) < len(key):
-            key, at, value = key[index], at[index], value[index]
-        return Readings(len(records.users), self._n_metrics, key, at, value, index)
+        profile, age = self._profiles.read(records.users, as_of)
+        known = self._plausible.that_count(records.observations, as_of)
+        standing = self._arbiter.standing(known, len(age))
+        user, beside = _columns(standing.places)
+        matrix, seen = _read(profile, user, known, standing.places, self._asked, float(as_of))
+        return Facts(matrix, age, beside, seen, known, standing)
 
 
 def _window(reading: Reading, metrics: MetricsList) -> float:
@@ -313,15 +172,74 @@ def _window(reading: Reading, metrics: MetricsList) -> float:
     return metrics.metrics[metrics.index[reading.metric]].fresh_days * SECONDS_PER_DAY
 
 
-def _extreme(
-    known: Readings, metric: int, oldest: float, kind: str
-) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Lowest or highest value not older than ``oldest`` and its observation, one a user."""
-    found, which = np.full(known.n_users, np.nan), np.full(known.n_users, -1, dtype=np.int64)
-    inside = np.flatnonzero((known.at >= oldest) & (known.key % known.n_metrics == metric))
-    sign = 1.0 if kind == "highest" else -1.0
-    ordered = inside[np.argsort(sign * known.value[inside], kind="stable")]
-    user = known.key[ordered] // known.n_metrics
-    # Where a user comes more than once the last assignment stands: the most extreme reading.
-    found[user], which[user] = known.value[ordered], known.index[ordered]
-    return found, which
+@compiled
+def _columns(places: IntArray) -> tuple[IntArray, IntArray]:
+    """Of whom each column is, [n_columns], and ``Facts.beside``, of ``Standing.places``."""
+    n_users = places.shape[2]
+    user = np.empty(3 * n_users, np.int64)
+    beside = np.full((2, n_users), -1, np.int64)
+    disputed = 0
+    for who in range(n_users):
+        user[who] = who
+        for row in range(places.shape[1]):
+            if places[1, row, who] != places[2, row, who]:
+                beside[0, who] = n_users + disputed
+                disputed += 1
+                break
+    for who in range(n_users):
+        if beside[0, who] >= 0:
+            beside[1, who] = beside[0, who] + disputed
+            user[beside[0, who]] = user[beside[1, who]] = who
+    return user[: n_users + 2 * disputed], beside
+
+
+@compiled
+def _read(
+    profile: FloatArray,
+    user: IntArray,
+    known: Readings,
+    places: IntArray,
+    asked: _Asked,
+    as_of: float,
+) -> tuple[FloatArray, IntArray]:
+    """``Facts.matrix`` and ``Facts.seen``.
+
+    ``profile`` is [n_facts, n_users], ``user`` of whom each column is, ``places`` as in
+    ``Standing``.
+    """
+    n_users, n_columns = profile.shape[1], len(user)
+    disputed = (n_columns - n_users) // 2
+    matrix = np.empty((len(profile), n_columns))
+    seen = np.full((len(asked.place), n_columns), -1, np.int64)
+    for fact in range(len(profile)):
+        for column in range(n_columns):
+            matrix[fact, column] = profile[fact, user[column]]
+    for row in range(len(asked.place)):
+        oldest = as_of - asked.window[row]
+        if asked.kind[row] != 0:
+            extreme = seen[row, :n_users]
+            _extreme(known, asked.metric[row], oldest, float(asked.kind[row]), extreme)
+        for column in range(n_columns):
+            if asked.kind[row] != 0:
+                place = seen[row, user[column]]
+            else:
+                version = 0 if column < n_users else 1 if column < n_users + disputed else 2
+                place = places[version, asked.row[row], user[column]]
+                if place >= 0 and known.at[place] < oldest:
+                    place = -1
+            seen[row, column] = place
+            matrix[asked.place[row], column] = known.value[place] if place >= 0 else np.nan
+    return matrix, seen
+
+
+@compiled
+def _extreme(known: Readings, metric: int, oldest: float, sign: float, extreme: IntArray) -> None:
+    """Fill in the highest (``sign`` 1) or lowest (-1) reading not older than ``oldest``.
+
+    Of several that are equal the latest; ``extreme`` comes as -1, [n_users].
+    """
+    for place in range(len(known.user)):
+        if known.metric[place] == metric and known.at[place] >= oldest:
+            best = extreme[known.user[place]]
+            if best < 0 or sign * known.value[place] >= sign * known.value[best]:
+                extreme[known.user[place]] = place

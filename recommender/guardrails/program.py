@@ -1,80 +1,35 @@
-"""All rules at once: truths about many people worked out level by level instead of one by one.
+"""All rules at once: truths about many people worked out together instead of one by one.
 
-``Expression.form`` says of what a truth is made. ``Program`` lines up everything that is asked of
-single facts, then joins whole levels of ``and`` (an ``or`` is one whose parts and result are
-turned round), eight people to a byte. Its answers are those of ``Expression.evaluate``.
+``Expression.form`` says of what a truth is made. ``Program`` lines up all numbers that are worked
+out of facts, then everything that is asked of single numbers, then whatever joins these by ``and``
+(an ``or`` is one whose parts and result are turned round), 64 people to a word. Its answers are
+those of ``Expression.evaluate``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.compiled import compiled
 from recommender.dataset import BoolArray, FloatArray, IntArray
+from recommender.guardrails.forms import (
+    Amount,
+    Constant,
+    Denied,
+    Every,
+    FactAt,
+    Form,
+    Reckoned,
+    Within,
+)
 
-Bits: TypeAlias = NDArray[np.uint8]
+Words: TypeAlias = NDArray[np.uint64]
 
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """Whether a fact lies between two bounds or on one; false of an unknown one."""
-
-    place: int
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reckoned:
-    """What needs more than one number: worked out from the rows of facts."""
-
-    evaluate: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Every:
-    """Whether every part holds."""
-
-    parts: tuple[Form, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Denied:
-    """Whether the part does not hold."""
-
-    part: Form
-
-
-Form: TypeAlias = Within | Reckoned | Every | Denied
-NEVER = Denied(Every(()))
-
-
-def some(parts: Sequence[Form]) -> Form:
-    """Whether one part holds at least."""
-    return Denied(Every(tuple(Denied(part) for part in parts)))
-
-
-def known(place: int) -> Form:
-    """Whether a fact is known."""
-    return Within(place, -np.inf, np.inf)
-
-
-def compared(place: int, symbol: str, limit: float) -> Form:
-    """A fact compared with a number by one of ``< <= > >= == !=``."""
-    if symbol == "!=":
-        return Every((known(place), Denied(Within(place, limit, limit))))
-    low, high = {
-        "<": (-np.inf, np.nextafter(limit, -np.inf)),
-        "<=": (-np.inf, limit),
-        ">": (np.nextafter(limit, np.inf), np.inf),
-        ">=": (limit, np.inf),
-        "==": (limit, limit),
-    }[symbol]
-    return Within(place, float(low), float(high))
+_SYMBOLS = ("constant", "+", "-", "*", "/", "<", "<=", "==")
 
 
 class _Term(NamedTuple):
@@ -84,26 +39,17 @@ class _Term(NamedTuple):
     turned: bool
 
 
-class _Level(NamedTuple):
-    """Rows [first, last) as the ``and`` of gathered rows; both arrays [most parts, n_rows(, 1)]."""
-
-    first: int
-    last: int
-    gather: IntArray
-    turned: Bits
-
-
-_Key: TypeAlias = Within | Reckoned | tuple[_Term, ...]
+_Key: TypeAlias = Within | tuple[_Term, ...]
 
 
 class _Plan:
-    """Different rows that some forms need: of single facts, reckoned ones, then joined ones."""
+    """Different rows that some forms need, each after those that it is made of."""
 
     def __init__(self, inlined: Mapping[int, Form]) -> None:
         self._inlined = inlined
         self._met: dict[int, tuple[Form, _Term]] = {}
         self.rows: dict[_Key, int] = {(): 0}
-        self.level: list[int] = [0]
+        self.worked_out: dict[Amount, int] = {}
 
     def term(self, form: Form) -> _Term:
         """Which row a form is; what it is made of stands in earlier ones."""
@@ -111,24 +57,60 @@ class _Plan:
             self._met[id(form)] = (form, self._found(form))
         return self._met[id(form)][1]
 
+    def amount(self, amount: Amount) -> int:
+        """A fact's place, or -1, -2, ... of the numbers worked out."""
+        if isinstance(amount, FactAt):
+            return amount.place
+        if isinstance(amount, Reckoned):
+            self.amount(amount.left)
+            self.amount(amount.right)
+        return -1 - self.worked_out.setdefault(amount, len(self.worked_out))
+
     def _found(self, form: Form) -> _Term:
         if isinstance(form, Denied):
             inner = self.term(form.part)
             return _Term(inner.row, not inner.turned)
         if isinstance(form, Every):
             parts = tuple(sorted({self.term(part) for part in form.parts}))
-            if len(parts) == 1:
-                return parts[0]
-            return self._row(parts, 1 + max((self.level[part.row] for part in parts), default=-1))
-        if isinstance(form, Within) and form.place in self._inlined:
-            return self.term(self._inlined[form.place])
-        return self._row(form, 0)
+            return parts[0] if len(parts) == 1 else self._row(parts)
+        if isinstance(form.of, FactAt) and form.of.place in self._inlined:
+            return self.term(self._inlined[form.of.place])
+        self.amount(form.of)
+        return self._row(form)
 
-    def _row(self, key: _Key, level: int) -> _Term:
-        if key not in self.rows:
-            self.rows[key] = len(self.level)
-            self.level.append(level)
-        return _Term(self.rows[key], False)
+    def _row(self, key: _Key) -> _Term:
+        return _Term(self.rows.setdefault(key, len(self.rows)), False)
+
+
+class _Tables(NamedTuple):
+    """A program as arrays.
+
+    Attributes
+    ----------
+    symbol, left, right, number
+        Of each number worked out: place in ``_SYMBOLS``, both sides as ``_Plan.amount`` gives
+        them, and its value if it is a constant.
+    of, low, high
+        Of each row that asks for a number: which one, and its bounds.
+    first, row, turned
+        Of each further row the places of its parts, [n_rows + 1]; of each part its row, and what
+        that is xored with: all ones or 0.
+    root, root_turned
+        The same of each form.
+    """
+
+    symbol: IntArray
+    left: IntArray
+    right: IntArray
+    number: FloatArray
+    of: IntArray
+    low: FloatArray
+    high: FloatArray
+    first: IntArray
+    row: IntArray
+    turned: Words
+    root: IntArray
+    root_turned: Words
 
 
 class Program:
@@ -143,58 +125,108 @@ class Program:
     def __init__(self, forms: Sequence[Form], inlined: Mapping[int, Form] | None = None) -> None:
         plan = _Plan(inlined or {})
         roots = [plan.term(form) for form in forms]
-        atoms = [key for key in plan.rows if isinstance(key, Within)]
-        reckoned = [key for key in plan.rows if isinstance(key, Reckoned)]
-        below = [key for key in plan.rows if key and not isinstance(key, Within | Reckoned)]
-        joined = sorted(below, key=lambda key: plan.level[plan.rows[key]])
-        keys: list[_Key] = [*atoms, *reckoned, (), *joined]
-        order = [plan.rows[key] for key in keys]
-        self._row_of = np.argsort(np.array(order, dtype=np.int64))
-        self._place = np.array([atom.place for atom in atoms], dtype=np.int64)
-        self._low = np.array([atom.low for atom in atoms], dtype=np.float64)[:, None]
-        self._high = np.array([atom.high for atom in atoms], dtype=np.float64)[:, None]
-        self._reckoned = [each.evaluate for each in reckoned]
-        self._always = len(atoms) + len(reckoned)
-        self._n_rows = len(order)
-        self._levels = self._lined_up(joined, [plan.level[plan.rows[key]] for key in joined])
-        self._roots = self._row_of[np.array([root.row for root in roots], dtype=np.int64)]
-        self._turned = _turning([[root.turned for root in roots]])[0]
-
-    def _lined_up(self, joined: Sequence[tuple[_Term, ...]], level: Sequence[int]) -> list[_Level]:
-        levels, first = [], self._always + 1
-        for number in sorted(set(level)):
-            nodes = [parts for parts, of in zip(joined, level, strict=True) if of == number]
-            most = max(len(parts) for parts in nodes)
-            # Row 0 of the plan holds always and fills up what has fewer parts.
-            full = [[*parts, *[_Term(0, False)] * (most - len(parts))] for parts in nodes]
-            gather = self._row_of[np.array([[term.row for term in one] for one in full]).T]
-            turned = _turning([[one[at].turned for one in full] for at in range(most)])
-            levels.append(_Level(first, first + len(nodes), gather, turned))
-            first += len(nodes)
-        return levels
+        asked = [key for key in plan.rows if isinstance(key, Within)]
+        joined = [key for key in plan.rows if not isinstance(key, Within)]
+        keys: list[_Key] = [*asked, *joined]
+        place = {plan.rows[key]: at for at, key in enumerate(keys)}
+        parts = [part for key in joined for part in key]
+        self._tables = _Tables(
+            *_sums(plan),
+            _ints([plan.amount(each.of) for each in asked]),
+            np.array([each.low for each in asked], dtype=np.float64),
+            np.array([each.high for each in asked], dtype=np.float64),
+            np.cumsum([0, *map(len, joined)], dtype=np.int64),
+            _ints([place[part.row] for part in parts]),
+            _turning(parts),
+            _ints([place[root.row] for root in roots]),
+            _turning(roots),
+        )
 
     def run(self, facts: FloatArray) -> BoolArray:
-        """Which forms hold, [n_forms, n_people].
+        """Which forms hold, [n_people, n_forms].
 
         Parameters
         ----------
         facts
             One row a fact, [n_facts, n_people]: truths as 0 or 1, NaN what is unknown.
         """
-        n_people, n_atoms = facts.shape[1], len(self._place)
-        truths = np.empty((self._n_rows, (n_people + 7) // 8), dtype=np.uint8)
-        asked = facts.take(self._place, axis=0)
-        within = (asked >= self._low) & (asked <= self._high)
-        truths[:n_atoms] = np.packbits(within, axis=1)
-        for row, evaluate in enumerate(self._reckoned, n_atoms):
-            truths[row] = np.packbits(np.broadcast_to(evaluate(facts), n_people))
-        truths[self._always] = 255
-        for first, last, gather, turned in self._levels:
-            truths[first:last] = np.bitwise_and.reduce(truths.take(gather, axis=0) ^ turned)
-        found = truths[self._roots] ^ self._turned
-        return np.unpackbits(found, axis=1, count=n_people).view(np.bool_)
+        return _run(np.ascontiguousarray(facts, dtype=np.float64), self._tables)
 
 
-def _turning(turned: Sequence[Sequence[bool]]) -> Bits:
-    """What a byte of eight people is xored with, [..., 1]."""
-    return np.where(np.array(turned, dtype=bool), 255, 0).astype(np.uint8)[..., None]
+def _sums(plan: _Plan) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
+    """The first four of ``_Tables``."""
+    rows = []
+    for amount in plan.worked_out:
+        if isinstance(amount, Reckoned):
+            sides = plan.amount(amount.left), plan.amount(amount.right)
+            rows.append((_SYMBOLS.index(amount.symbol), *sides, np.nan))
+        elif isinstance(amount, Constant):
+            rows.append((0, 0, 0, amount.number))
+    symbol, left, right, number = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return _ints(symbol), _ints(left), _ints(right), np.array(number, dtype=np.float64)
+
+
+def _ints(numbers: Sequence[int]) -> IntArray:
+    return np.array(numbers, dtype=np.int64)
+
+
+def _turning(terms: Sequence[_Term]) -> Words:
+    """What words of the terms' rows are xored with."""
+    return np.array([~np.uint64(0) if term.turned else 0 for term in terms], dtype=np.uint64)
+
+
+@compiled
+def _run(facts: FloatArray, tables: _Tables) -> BoolArray:
+    """Which forms hold, [n_people, n_forms], of facts [n_facts, n_people]; 64 people at a time."""
+    n_people, n_asked, n_joined = facts.shape[1], len(tables.of), len(tables.first) - 1
+    holds = np.empty((n_people, len(tables.root)), np.bool_)
+    sums = np.empty((len(tables.symbol), 64))
+    truths = np.empty(n_asked + n_joined, np.uint64)
+    for begin in range(0, n_people, 64):
+        many = min(64, n_people - begin)
+        _reckon(facts[:, begin : begin + many], tables, sums)
+        for asked in range(n_asked):
+            of, low, high = tables.of[asked], tables.low[asked], tables.high[asked]
+            row = facts[of, begin : begin + many] if of >= 0 else sums[-1 - of, :many]
+            word = np.uint64(0)
+            for person in range(many):
+                word |= np.uint64(low <= row[person] <= high) << np.uint64(person)
+            truths[asked] = word
+        for joined in range(n_joined):
+            word = ~np.uint64(0)
+            for part in range(tables.first[joined], tables.first[joined + 1]):
+                word &= truths[tables.row[part]] ^ tables.turned[part]
+            truths[n_asked + joined] = word
+        for form in range(len(tables.root)):
+            word = truths[tables.root[form]] ^ tables.root_turned[form]
+            for person in range(many):
+                holds[begin + person, form] = (word >> np.uint64(person)) & np.uint64(1) != 0
+    return holds
+
+
+@compiled
+def _reckon(facts: FloatArray, tables: _Tables, sums: FloatArray) -> None:
+    """Fill in the numbers worked out of facts [n_facts, n_people], [n_sums, at least n_people]."""
+    for at in range(len(tables.symbol)):
+        symbol, left, right = tables.symbol[at], tables.left[at], tables.right[at]
+        for person in range(facts.shape[1]):
+            if symbol == 0:
+                sums[at, person] = tables.number[at]
+                continue
+            one = facts[left, person] if left >= 0 else sums[-1 - left, person]
+            two = facts[right, person] if right >= 0 else sums[-1 - right, person]
+            if symbol == 1:
+                made = one + two
+            elif symbol == 2:
+                made = one - two
+            elif symbol == 3:
+                made = one * two
+            elif symbol == 4:
+                made = one / two
+            elif symbol == 5:
+                made = 1.0 if one < two else 0.0
+            elif symbol == 6:
+                made = 1.0 if one <= two else 0.0
+            else:
+                made = 1.0 if one == two else 0.0
+            sums[at, person] = made

@@ -13,11 +13,13 @@ The latest plausible reading counts, with two exceptions, both explained in docs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recommender.dataset import BoolArray, FloatArray, IntArray
+from recommender.compiled import compiled
+from recommender.dataset import BoolArray, FloatArray, Int32Array, IntArray, Observations
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 
 TOGETHER_S = 15 * 60.0
@@ -31,39 +33,23 @@ DIVISORS = frozenset({"body_height"})
 """Metrics that rules divide by: the lowest body mass index is that of the greatest height, so their
 highest is asked about together with the lowest of the others."""
 
-Places = NDArray[np.int64]
+_PLACE, _LOW, _HIGH, _ASIDE = range(4)
 
 
-@dataclass(frozen=True)
-class Readings:
-    """Readings that count, sorted by key = user * number of metrics + metric, then by time.
+class Readings(NamedTuple):
+    """Readings that count, sorted by user, metric and time.
 
     Attributes
     ----------
-    index
+    observation
         Which observation each is, an index into ``Records.observations``.
     """
 
-    n_users: int
-    n_metrics: int
-    key: IntArray
+    user: Int32Array
+    metric: Int32Array
     at: FloatArray
     value: FloatArray
-    index: IntArray
-
-    def at_place(self, place: Places) -> FloatArray:
-        """Instants of readings; anything for place -1."""
-        return self.at[place] if len(self.at) else np.full(place.shape, np.nan)
-
-    def value_at(self, place: Places) -> FloatArray:
-        """Their values; anything for place -1."""
-        return self.value[place] if len(self.value) else np.full(place.shape, np.nan)
-
-    def observation(self, place: Places) -> IntArray:
-        """Which observations they are, -1 for place -1."""
-        if not len(self.index):
-            return np.full(place.shape, -1, dtype=np.int64)
-        return np.where(place >= 0, self.index[place], -1)
+    observation: IntArray
 
 
 @dataclass(frozen=True)
@@ -72,22 +58,57 @@ class Standing:
 
     Attributes
     ----------
-    place
-        Place among the readings, -1 where there is none, [n_asked, n_users].
-    low, high
-        Places of the lowest and highest of the readings that dispute each other (of ``DIVISORS``
-        the highest and lowest); the standing one itself where none does, [n_asked, n_users].
-    disputed
-        Where they differ, [n_asked, n_users].
-    set_aside
-        Place of a spike that is newer than the standing reading, -1 for none, [n_asked, n_users].
+    places
+        Places among the readings, -1 for none: ``place``, ``low``, ``high`` and ``set_aside`` in
+        turn, [4, n_asked, n_users].
     """
 
-    place: Places
-    low: Places
-    high: Places
-    disputed: BoolArray
-    set_aside: Places
+    places: IntArray
+
+    @property
+    def place(self) -> IntArray:
+        """Place of what stands, [n_asked, n_users]."""
+        return self._row(_PLACE)
+
+    @property
+    def low(self) -> IntArray:
+        """Place of the lowest of the readings that dispute each other, of ``DIVISORS`` the highest;
+        the standing one itself where none does, [n_asked, n_users].
+        """
+        return self._row(_LOW)
+
+    @property
+    def high(self) -> IntArray:
+        """The same of the highest, of ``DIVISORS`` the lowest."""
+        return self._row(_HIGH)
+
+    @cached_property
+    def disputed(self) -> BoolArray:
+        """Where they differ, [n_asked, n_users]."""
+        differ: BoolArray = self.low != self.high
+        return differ
+
+    @property
+    def set_aside(self) -> IntArray:
+        """Place of a spike that is newer than the standing reading, [n_asked, n_users]."""
+        return self._row(_ASIDE)
+
+    def _row(self, row: int) -> IntArray:
+        found: IntArray = self.places[row]
+        return found
+
+
+class Plausible:
+    """Finds the readings that count: plausible ones, not after an instant."""
+
+    def __init__(self, metrics: MetricsList) -> None:
+        self._low = np.array([metric.plausible_low for metric in metrics.metrics], np.float64)
+        self._high = np.array([metric.plausible_high for metric in metrics.metrics], np.float64)
+
+    def that_count(self, observations: Observations, as_of: float) -> Readings:
+        """Those of all users; ``as_of`` is in seconds since 1970."""
+        user, metric, value, at = _typed(observations)
+        return Readings(*_that_count(user, metric, value, at, self._low, self._high, as_of))
 
 
 class Arbiter:
@@ -101,105 +122,144 @@ class Arbiter:
 
     def __init__(self, metric: IntArray, metrics: MetricsList) -> None:
         asked = [metrics.metrics[number] for number in metric.tolist()]
-        self._metric = metric
-        self._agree = np.array([_or_endless(each.agree_within) for each in asked])
+        self._row = np.full(len(metrics), -1, dtype=np.int64)
+        self._row[metric] = np.arange(len(metric))
+        self._agree = np.array([_or_endless(each.agree_within) for each in asked], np.float64)
         self._divides = np.array([each.name in DIVISORS for each in asked], dtype=bool)
-        self._jump = np.array([_or_endless(each.jump) for each in asked])
+        self._jump = np.array([_or_endless(each.jump) for each in asked], np.float64)
 
-    def standing(self, known: Readings) -> Standing:
-        """Find them for every user of ``known``."""
-        shape = (len(self._metric), known.n_users)
-        wanted = self._metric[:, None] + np.arange(known.n_users)[None, :] * known.n_metrics
-        last = np.searchsorted(known.key, wanted, side="right") - 1
-        nothing = np.full(shape, -1, dtype=np.int64)
-        if not len(known.key):
-            return Standing(nothing, nothing, nothing, np.zeros(shape, dtype=bool), nothing)
-        found = np.flatnonzero((known.key[last] == wanted) & (last >= 0))
-        row = found // known.n_users if known.n_users else found
-        latest = last.ravel()[found]
-        spikes = self._spikes(known, latest, row)
-        place = latest - spikes
-        low, high = self._bounds(known, place, self._agree[row])
-        disputed = self._disputed(known, place, low, high, row)
-        divides = disputed & self._divides[row]
-        low, high = np.where(divides, high, low), np.where(divides, low, high)
+    def standing(self, known: Readings, n_users: int) -> Standing:
+        """Find them for every user."""
         return Standing(
-            _spread(place, found, shape),
-            _spread(np.where(disputed, low, place), found, shape),
-            _spread(np.where(disputed, high, place), found, shape),
-            _spread(disputed, found, shape) == 1,
-            _spread(np.where(spikes, latest, -1), found, shape),
+            _standing(known, n_users, self._row, self._agree, self._jump, self._divides)
         )
-
-    def _spikes(self, known: Readings, latest: Places, row: Places) -> BoolArray:
-        """Which latest readings are far from the two before them, which agree."""
-        spikes: BoolArray = np.zeros(len(latest), dtype=bool)
-        slow = np.flatnonzero(np.isfinite(self._jump[row]))
-        slow = slow[_follows(known, latest[slow], 2)]
-        if not len(slow):
-            return spikes
-        now, jump = latest[slow], self._jump[row[slow]]
-        value, before, earlier = (known.value[now - back] for back in range(3))
-        spikes[slow] = (
-            (np.abs(value - before) > jump * before)
-            & (np.abs(before - earlier) <= jump * earlier)
-            & (known.at[now] - known.at[now - 1] <= SLOW_S)
-        )
-        return spikes
-
-    def _disputed(
-        self, known: Readings, place: Places, low: Places, high: Places, row: Places
-    ) -> BoolArray:
-        """Where they are further apart than devices are, or of one instant and not the same."""
-        apart = known.value[high] - known.value[low]
-        disputed: BoolArray = apart > self._agree[row]
-        if len(near := np.flatnonzero((apart > 0) & ~disputed)):
-            disputed[near] = _follows(known, place[near], 1, 0.0) & (
-                known.value[place[near]] != known.value[place[near] - 1]
-            )
-        return disputed
-
-    def _bounds(self, known: Readings, place: Places, agree: FloatArray) -> tuple[Places, Places]:
-        """Lowest and highest of what was read together with each reading, or contradicts it."""
-        low, high = place.copy(), place.copy()
-        compared = np.isfinite(agree)
-        near, back = np.flatnonzero(compared), 1
-        while len(near := near[_follows(known, place[near], back, TOGETHER_S)]):
-            _widen(known, low, high, near, place[near] - back)
-            back += 1
-        hours = np.flatnonzero(compared)
-        hours = hours[_follows(known, place[hours], 2, SETTLING_S)]
-        if len(hours):
-            now, limit = place[hours], agree[hours]
-            first, second = (known.value[now] - known.value[now - step] for step in (1, 2))
-            lone = hours[(np.minimum(first, second) > limit) | (np.maximum(first, second) < -limit)]
-            for step in (1, 2):
-                _widen(known, low, high, lone, place[lone] - step)
-        return low, high
 
 
 def _or_endless(limit: float | None) -> float:
     return np.inf if limit is None else limit
 
 
-def _follows(known: Readings, place: Places, back: int, seconds: float | None = None) -> BoolArray:
-    """Whether ``back`` readings earlier stands one of the same key, at most so much older."""
-    earlier = np.maximum(place - back, 0)
-    follows: BoolArray = (place >= back) & (known.key[earlier] == known.key[place])
-    if seconds is not None:
-        follows &= known.at[place] - known.at[earlier] <= seconds
-    return follows
+def _typed(observations: Observations) -> tuple[Int32Array, Int32Array, FloatArray, FloatArray]:
+    """User, metric, value and instant of each as what is compiled takes them."""
+    return (
+        np.ascontiguousarray(observations.user, dtype=np.int32),
+        np.ascontiguousarray(observations.metric, dtype=np.int32),
+        np.ascontiguousarray(observations.value, dtype=np.float64),
+        np.ascontiguousarray(observations.at, dtype=np.float64),
+    )
 
 
-def _widen(known: Readings, low: Places, high: Places, cells: Places, other: Places) -> None:
-    """Let ``other`` readings be the low or high of these cells where they are beyond."""
-    value = known.value[other]
-    below, above = value < known.value[low[cells]], value > known.value[high[cells]]
-    low[cells[below]] = other[below]
-    high[cells[above]] = other[above]
+@compiled
+def _that_count(
+    user: Int32Array,
+    metric: Int32Array,
+    value: FloatArray,
+    at: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    as_of: float,
+) -> tuple[Int32Array, Int32Array, FloatArray, FloatArray, IntArray]:
+    """The fields of ``Readings``, [n_counting], of [n_readings]; bounds are [n_metrics]."""
+    index = np.empty(len(user), np.int64)
+    many = 0
+    for place in range(len(user)):
+        kind = metric[place]
+        if at[place] <= as_of and low[kind] <= value[place] <= high[kind]:
+            index[many] = place
+            many += 1
+    index = index[:many]
+    return user[index], metric[index], at[index], value[index], index
 
 
-def _spread(values: NDArray[np.generic], cells: Places, shape: tuple[int, int]) -> Places:
-    out = np.full(shape, -1, dtype=np.int64)
-    out.reshape(-1)[cells] = values
-    return out
+@compiled
+def _standing(
+    known: Readings,
+    n_users: int,
+    row: IntArray,
+    agree: FloatArray,
+    jump: FloatArray,
+    divides: BoolArray,
+) -> IntArray:
+    """``Standing.places``, [4, n_asked, n_users].
+
+    ``row`` is the row of each metric, -1 of those not asked for, [n_metrics]; the rest [n_asked].
+    """
+    places = np.full((4, len(agree), n_users), -1, np.int64)
+    users, metrics, value, at = known.user, known.metric, known.value, known.at
+    begin = 0
+    for end in range(1, len(users) + 1):
+        user, metric = users[begin], metrics[begin]
+        if end < len(users) and users[end] == user and metrics[end] == metric:
+            continue
+        asked = row[metric]
+        if asked >= 0:
+            place = end - 1
+            if _is_spike(value, at, begin, place, jump[asked]):
+                places[_ASIDE, asked, user] = place
+                place -= 1
+            low, high = _bounds(value, at, begin, place, agree[asked])
+            if not _disputed(value, at, begin, place, value[high] - value[low], agree[asked]):
+                low = high = place
+            places[_PLACE, asked, user] = place
+            places[_LOW, asked, user] = high if divides[asked] else low
+            places[_HIGH, asked, user] = low if divides[asked] else high
+        begin = end
+    return places
+
+
+@compiled
+def _is_spike(value: FloatArray, at: FloatArray, begin: int, place: int, jump: float) -> bool:
+    """Whether a reading is far from the two before it (from ``begin`` on), which agree."""
+    if jump == np.inf or place - 2 < begin:
+        return False
+    before, earlier = value[place - 1], value[place - 2]
+    spike: bool = (
+        abs(value[place] - before) > jump * before
+        and abs(before - earlier) <= jump * earlier
+        and at[place] - at[place - 1] <= SLOW_S
+    )
+    return spike
+
+
+@compiled
+def _bounds(
+    value: FloatArray, at: FloatArray, begin: int, place: int, agree: float
+) -> tuple[int, int]:
+    """Lowest and highest of what was read together with a reading, or contradicts it.
+
+    Only readings from ``begin`` on are looked at.
+    """
+    low = high = place
+    if agree == np.inf:
+        return low, high
+    first = place
+    while first > begin and at[place] - at[first - 1] <= TOGETHER_S:
+        first -= 1
+    if place - 2 >= begin and at[place] - at[place - 2] <= SETTLING_S:
+        one, two = value[place] - value[place - 1], value[place] - value[place - 2]
+        if min(one, two) > agree or max(one, two) < -agree:
+            first = min(first, place - 2)
+    for other in range(place - 1, first - 1, -1):
+        if value[other] < value[low]:
+            low = other
+        if value[other] > value[high]:
+            high = other
+    return low, high
+
+
+@compiled
+def _disputed(
+    value: FloatArray, at: FloatArray, begin: int, place: int, apart: float, agree: float
+) -> bool:
+    """Whether readings so far apart are further apart than devices are, or of one instant and not
+    the same.
+    """
+    if apart > agree:
+        return True
+    unlike: bool = (
+        apart > 0.0
+        and place > begin
+        and at[place] - at[place - 1] <= 0.0
+        and value[place] != value[place - 1]
+    )
+    return unlike

@@ -6,10 +6,19 @@ import ast
 import operator
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from recommender.errors import RuleError
-from recommender.guardrails.program import Denied, Every, Form, Reckoned, Within, some
+from recommender.guardrails.forms import (
+    ALWAYS,
+    Amount,
+    Denied,
+    Every,
+    FactAt,
+    Form,
+    some,
+    true,
+)
 
 FactValues: TypeAlias = Sequence[Any]
 """One value a fact: a float or bool for one person, an array with one entry a person for many."""
@@ -81,7 +90,16 @@ Fact: TypeAlias = (
     Reading | Age | SexIs | Has | TextIs | NumberOf | DaysSince | UnknownPerson | Defined
 )
 Evaluate: TypeAlias = Callable[[FactValues], Any]
-Witness: TypeAlias = Callable[[FactValues], tuple[int, ...]]
+
+
+class Look(NamedTuple):
+    """A reading that is looked at, by the place of its fact, wherever ``when`` holds."""
+
+    place: int
+    when: Form
+
+
+Witness: TypeAlias = tuple[Look, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +113,14 @@ class Expression:
     evaluate
         Its value for given facts.
     witness
-        Places of the readings that made it true for one person's facts: of an ``or`` those of its
-        first true side, otherwise all it looks at.
+        The readings that made it true: of an ``or`` those of its first true side, otherwise all
+        it looks at.
     constant
         The number or word itself where it is one.
     form
-        Of what a truth is made, for ``program``; None if only ``evaluate`` can tell.
-    place
-        Of which fact a number is the value, None if it takes more.
+        Of what a truth is made, for ``program``.
+    amount
+        Of what a number is made.
     """
 
     kind: str
@@ -110,12 +128,19 @@ class Expression:
     witness: Witness
     constant: float | str | None = None
     form: Form | None = None
-    place: int | None = None
+    amount: Amount | None = None
 
 
 def form_of(found: Expression) -> Form:
-    """What a program makes of a truth."""
-    return found.form or Reckoned(found.evaluate)
+    """Of what a truth is made."""
+    assert found.form is not None
+    return found.form
+
+
+def amount_of(found: Expression) -> Amount:
+    """Of what a number is made."""
+    assert found.amount is not None
+    return found.amount
 
 
 @dataclass
@@ -145,50 +170,27 @@ def expect(found: Expression, kind: str, node: ast.expr) -> Expression:
     return found
 
 
-def nothing_seen(_: FactValues) -> tuple[int, ...]:
-    """Witness of what looks at no reading."""
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class AlwaysSeen:
-    """Witness of what looks at the same readings whatever the facts are."""
-
-    places: tuple[int, ...]
-
-    def __call__(self, _: FactValues) -> tuple[int, ...]:
-        """The places of those readings."""
-        return self.places
-
-
 def all_seen(parts: Sequence[Expression]) -> Witness:
     """Witness of what needs every part: the readings of all of them."""
-    seeing = [part.witness for part in parts if part.witness is not nothing_seen]
-    if len(seeing) <= 1:
-        return seeing[0] if seeing else nothing_seen
-    always = [each.places for each in seeing if isinstance(each, AlwaysSeen)]
-    if len(always) == len(seeing):
-        return AlwaysSeen(tuple(dict.fromkeys(place for places in always for place in places)))
-    return lambda facts: tuple(dict.fromkeys(p for witness in seeing for p in witness(facts)))
+    return tuple(dict.fromkeys(look for part in parts for look in part.witness))
 
 
 def first_true_seen(parts: Sequence[Expression]) -> Witness:
     """Witness of what needs one part: the readings of the first that holds."""
-    if all(part.witness is nothing_seen for part in parts):
-        return nothing_seen
-
-    def witness(facts: FactValues) -> tuple[int, ...]:
-        return next((part.witness(facts) for part in parts if part.evaluate(facts)), ())
-
-    return witness
+    seen: list[Look] = []
+    if any(part.witness for part in parts):
+        for place, part in enumerate(parts):
+            first = (*(Denied(form_of(each)) for each in parts[:place]), form_of(part))
+            seen += (Look(look.place, Every((*first, look.when))) for look in part.witness)
+    return tuple(seen)
 
 
 def of_fact(fact: Fact, kind: str, scope: Scope) -> Expression:
     """An expression whose value is a single fact."""
     place = scope.place(fact)
-    witness = AlwaysSeen((place,)) if isinstance(fact, Reading) else nothing_seen
-    form = Within(place, 1.0, 1.0) if kind == "truth" else None
-    return Expression(kind, operator.itemgetter(place), witness, None, form, place)
+    witness = (Look(place, ALWAYS),) if isinstance(fact, Reading) else ()
+    form = true(place) if kind == "truth" else None
+    return Expression(kind, operator.itemgetter(place), witness, None, form, FactAt(place))
 
 
 def conjunction(parts: Sequence[Expression]) -> Expression:

@@ -27,8 +27,8 @@ _STAGES = {
     "shown_of": "items",
     "items_as_json": "reasons, and items as JSON",
     "grounds": "what decided about what",
-    "verdict_log": "verdict log",
-    "_alerts": "alerts",
+    "texts": "verdict log",
+    "alerts_of": "alerts",
     "log_requests": "log of requests",
 }
 _PEOPLE = 640

@@ -14,20 +14,31 @@ from store_rows import NOW, log_request
 from test_store_write import Ask, answer
 
 from recommender.domain import Verdict
-from recommender.guardrails.grounds import Citation, Ground, grounds_by_rule
+from recommender.guardrails.grounds import Citation, Grounds, Looks, Sight, grouped
 from recommender.store.access import Asker
 from recommender.store.column_types import UtcInstant
 from recommender.store.direct import direct
 from recommender.store.engine import migrating, reading, writing
 from recommender.store.upgrade import migration_config, upgrade
-from recommender.verdict_log import decided, verdict_log
+from recommender.verdict_log import VerdictLog
 
-IDS = ('"a"', '"b"', '"c \\"d\\""', '"é"')
-GROUNDS: list[Ground] = [
-    (Citation(Verdict.CAUTION, "knee", 2, None), [0, 2]),
-    (Citation(Verdict.WITHHOLD, "bp", 1, "o1", "o2"), [1]),
-    (Citation(Verdict.WITHHOLD, 'q"r', 1, "o3"), [3]),
-]
+IDS = ("a", "b", 'c "d"', "é")
+CITED = (
+    Citation(Verdict.CAUTION, "knee", 2, None),
+    Citation(Verdict.WITHHOLD, "bp", 1, None),
+    Citation(Verdict.WITHHOLD, 'q"r', 1, None),
+)
+LOG = VerdictLog(CITED, IDS)
+GROUNDS = Grounds(
+    first_of=np.array([0, 3, 3]),  # of somebody, and of one of whom nothing is to be said
+    rule=np.array([0, 1, 2]),
+    first=np.array([0, 2, 3, 4]),
+    action=np.array([0, 2, 1, 3]),
+    reading=np.array([-1, 0, 2]),
+    rival=np.array([-1, 1, -1]),
+    cited=CITED,
+    ids=np.array(["o1", "o2", "o3"], dtype=object),
+)
 SEEN = [
     ("a", "caution", "knee", "2", None),
     ("b", "withhold", "bp", "1", "o1"),
@@ -89,8 +100,9 @@ def test_both_forms_are_read_and_the_way_back_keeps_them(empty_engine: Engine) -
     upgrade(empty_engine)
     with direct(empty_engine) as store:
         asker = Asker(None, "http")
-        log_request(store, answer("new", "ann"), Ask(), verdict_log(IDS, GROUNDS), asker)
-        log_request(store, answer("none", "ann"), Ask(), verdict_log(IDS, []), asker)
+        new, none = LOG.texts(GROUNDS)
+        log_request(store, answer("new", "ann"), Ask(), new, asker)
+        log_request(store, answer("none", "ann"), Ask(), none, asker)
     assert _seen(empty_engine, "old") == _seen(empty_engine, "new") == SEEN
     assert len(_kept(empty_engine, "new")) == 3
     _go(empty_engine, "0014", down=True)
@@ -101,16 +113,28 @@ def test_both_forms_are_read_and_the_way_back_keeps_them(empty_engine: Engine) -
 
 
 def test_what_is_counted_is_what_is_kept() -> None:
-    assert decided(GROUNDS) == {
-        ("caution", "knee"): 2,
-        ("withhold", "bp"): 1,
-        ("withhold", 'q"r'): 1,
-    }
-    assert json.loads(verdict_log(IDS, GROUNDS)) == [
-        ["caution", "knee", 2, ["a", 'c "d"']],
-        ["withhold", "bp", 1, ["b"], "o1", "o2"],
-        ["withhold", 'q"r', 1, ["é"], "o3"],
+    assert LOG.decided(GROUNDS) == [
+        {("caution", "knee"): 2, ("withhold", "bp"): 1, ("withhold", 'q"r'): 1},
+        {},
     ]
+    assert [json.loads(text) for text in LOG.texts(GROUNDS)] == [
+        [
+            ["caution", "knee", 2, ["a", 'c "d"']],
+            ["withhold", "bp", 1, ["b"], "o1", "o2"],
+            ["withhold", 'q"r', 1, ["é"], "o3"],
+        ],
+        [],
+    ]
+
+
+NO_LOOKS = Looks(np.full(4, -1), np.zeros(5, np.int64), *np.zeros((3, 0), np.int64))
+
+
+def _nothing_seen(n_users: int) -> Sight:
+    nobody = np.full((2, n_users), -1)
+    nothing = np.zeros((0, n_users), np.int64)
+    places = np.full((4, 0, n_users), -1)
+    return Sight(np.zeros((n_users, 0), bool), nobody, nothing, places, np.zeros(0, np.int64))
 
 
 @given(
@@ -121,14 +145,22 @@ def test_what_is_counted_is_what_is_kept() -> None:
     )
 )
 def test_grouping_is_what_a_loop_would_find(rule: np.ndarray) -> None:
-    def cite(user: int, place: int) -> Citation:
-        return Citation(Verdict.CAUTION, f"{user}/{place}", 1, None)
-
+    cited = [Citation(Verdict.CAUTION, f"r{place}", 1, None) for place in range(4)]
+    grounds = Grounds(*grouped(rule, _nothing_seen(len(rule)), NO_LOOKS), cited, None)
     expected = [
         [
-            (cite(user, place), [at for at, each in enumerate(row) if each == place])
+            (cited[place], [at for at, each in enumerate(row) if each == place])
             for place in sorted(set(row) - {-1})
         ]
-        for user, row in enumerate(rule.tolist())
+        for row in rule.tolist()
     ]
-    assert grounds_by_rule(rule, cite) == expected
+    assert list(grounds) == expected
+    ids = ["x", "yy", "zzz", ""]
+    log = VerdictLog(cited, ids)
+    assert [json.loads(text) for text in log.texts(grounds)] == [
+        [[*each[:3], [ids[at] for at in actions]] for each, actions in entries]
+        for entries in expected
+    ]
+    assert log.decided(grounds) == [
+        {each[:2]: len(actions) for each, actions in entries} for entries in expected
+    ]

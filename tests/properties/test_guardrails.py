@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pytest
 from guardrail_people import (
@@ -23,13 +25,18 @@ from recommender.domain import VERDICT_CODES, Audience
 from recommender.errors import RuleError
 from recommender.guardrails.expressions import compile_truth
 from recommender.guardrails.terms import Scope
+from recommender.resources import data_path
+from tests.plain_facts import looked_at, versions
 
 WATCHED = (
     "systolic_bp", "diastolic_bp", "resting_heart_rate", "oxygen_saturation", "glucose",
     "body_mass_index", "body_weight", "body_height", "phq9", "audit_c", "pack_years",
 )  # fmt: skip
-HOURS = st.sampled_from([-1.0, 0.0, 1.0, 23.9, 24.0, 24.1, 167.0, 169.0, 719.0, 721.0, 4321.0])
+HOURS = st.sampled_from(
+    [-1.0, 0.0, 0.1, 0.2, 1.0, 23.9, 24.0, 24.1, 167.0, 169.0, 719.0, 721.0, 4321.0]
+)
 GUARD = shipped_guard()
+DEFINED = tomllib.loads(data_path("guardrails.toml").read_text())["definitions"]
 
 
 @st.composite
@@ -81,7 +88,7 @@ def test_later_readings_change_nothing(who: Person) -> None:
 @given(PEOPLE)
 def test_verdict_is_that_of_its_rule_and_no_stricter_rule_holds(who: Person) -> None:
     verdict, rule, _ = decided(records_of(who))
-    facts = GUARD.decide(records_of(who), NOW).facts
+    facts, needs = GUARD.decide(records_of(who), NOW).facts, shipped_rules().needs
     for place, action in enumerate(one_action_a_tag().actions):
         holding = [
             number
@@ -90,7 +97,7 @@ def test_verdict_is_that_of_its_rule_and_no_stricter_rule_holds(who: Person) -> 
             )
             if each.verdict != "alert"
             and each.touches(action.tags)
-            and any(expression.evaluate(values) for values, _ in facts.versions(0))
+            and any(expression.evaluate(values) for values, _ in versions(needs, facts, 0))
         ]
         codes = [VERDICT_CODES[shipped_rules().rules[number].verdict] for number in holding]
         strictest = max(codes, default=VERDICT_CODES["allow"])
@@ -148,3 +155,38 @@ def test_whatever_is_written_compiles_or_is_refused(text: str) -> None:
 def test_oversized_expressions_are_refused(text: str) -> None:
     with pytest.raises(RuleError):
         compile_truth(text, Scope(frozenset(), frozenset()))
+
+
+def rival_of(records: Records, seen: int) -> set[int]:
+    """Other readings of the same person and metric."""
+    told = records.observations
+    same = (told.user == told.user[seen]) & (told.metric == told.metric[seen])
+    return set(np.flatnonzero(same).tolist()) - {seen}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PEOPLE, max_size=4))
+def test_what_is_cited_is_what_the_rule_looked_at(people: list[Person]) -> None:
+    records = records_of(*people)
+    decisions, rules = GUARD.decide(records, NOW), shipped_rules()
+    scope = Scope(frozenset(metrics().names), frozenset(conditions()))
+    scope.places |= {fact: place for place, fact in enumerate(rules.needs.facts)}
+    scope.definitions |= rules.needs.definitions
+    ids = [f"o{number}" for number in range(len(records.observations))]
+    for user, grounds in enumerate(GUARD.grounds(decisions, records)):
+        for cited, actions in grounds:
+            place = GUARD.rule_ids.index(cited.rule_id)
+            assert decisions.rule[user, actions].tolist() == [place] * len(actions)
+            found = next(
+                (
+                    [seen(at) for at in looked_at(rules.rules[place].when, scope, DEFINED, values)]
+                    for values, seen in versions(rules.needs, decisions.facts, user)
+                    if rules.expressions[place].evaluate(values)
+                ),
+                [],
+            )
+            known = [each for each in found if each >= 0]
+            assert GUARD.readings_seen(decisions, user, place) == tuple(known)
+            assert cited.reading == next((ids[each] for each in known), None)
+            if cited.rival:
+                assert ids.index(cited.rival) in rival_of(records, known[0])

@@ -90,7 +90,7 @@ def test_any_expressions(texts: list[str], n_people: int, seed: int) -> None:
     expressions = [compile_truth(text, scope) for text in texts]
     needs = Needs(tuple(scope.places), dict(scope.definitions))
     matrix = facts_at_random(needs, [float(limit) for limit in LIMITS], n_people, seed)
-    found = Program([form_of(each) for each in expressions]).run(matrix)
+    found = Program([form_of(each) for each in expressions]).run(matrix).T
     assert found.tolist() == one_by_one(expressions, needs, matrix).tolist()
 
 
@@ -102,7 +102,7 @@ def test_shipped_rules(seed: int) -> None:
     limits = [1.0, 18.0, 25.0, 30.0, 40.0, 50.0, 65.0, 90.0, 120.0, 140.0, 180.0, 365.0]
     matrix = facts_at_random(needs, limits, 21, seed)
     with np.errstate(invalid="ignore"):
-        found = Program([form_of(each) for each in expressions]).run(matrix)
+        found = Program([form_of(each) for each in expressions]).run(matrix).T
     assert found.tolist() == one_by_one(expressions, needs, matrix).tolist()
 
 
@@ -118,7 +118,7 @@ def test_what_a_definition_stands_for_is_worked_out_with_it() -> None:
     }
     needs = Needs(tuple(scope.places), dict(scope.definitions))
     matrix = facts_at_random(needs, [0.0, 1.0, 50.0], 40, 3)
-    found = Program(list(forms.values()), forms).run(matrix)
+    found = Program(list(forms.values()), forms).run(matrix).T
     for place in sorted(forms, key=lambda at: needs.facts[at].name):  # type: ignore[union-attr]
         own = [scope.definitions[needs.facts[place].name]]  # type: ignore[union-attr]
         matrix[place] = one_by_one(own, needs, matrix)[0]

@@ -27,6 +27,7 @@ from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.rules import ALERT, Rule, Rules
 from recommender.guardrails.terms import Scope
 from recommender.resources import data_path
+from tests.plain_facts import values_of
 
 RULES = {rule.rule_id: rule for rule in shipped_rules().rules}
 ALWAYS = {"medicines_with_clinician_only"}  # its other side is the other audience
@@ -42,9 +43,11 @@ def test_every_rule_has_people_on_both_sides() -> None:
 def test_rule_fires_and_rests(rule_id: str) -> None:
     fires, rests = CASES[rule_id]
     people = [*fires, *rests]
-    facts = FactReader(shipped_rules().needs, metrics()).read(records_of(*people), NOW)
+    needs = shipped_rules().needs
+    facts = FactReader(needs, metrics()).read(records_of(*people), NOW)
     expression = shipped_rules().expressions[list(RULES).index(rule_id)]
-    found = np.broadcast_to(expression.evaluate(facts.values), len(people)).tolist()
+    values = values_of(needs, facts)
+    found = np.broadcast_to(expression.evaluate(values), len(people)).tolist()
     wrong = [
         who
         for who, held, index in zip(people, found, range(len(people)), strict=True)
@@ -139,7 +142,8 @@ def some_case_fails(rules: Rules) -> bool:
         fires, rests = CASES[rule.rule_id]
         people = [*fires, *rests]
         facts = FactReader(rules.needs, metrics()).read(records_of(*people), NOW)
-        found = np.broadcast_to(expression.evaluate(facts.values), len(people))
+        values = values_of(rules.needs, facts)
+        found = np.broadcast_to(expression.evaluate(values), len(people))
         if found.tolist() != [True] * len(fires) + [False] * len(rests):
             return True
     return False

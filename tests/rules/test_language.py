@@ -9,7 +9,9 @@ from guardrail_people import NOW, Person, conditions, metrics, person, records_o
 from recommender.guardrails.expressions import compile_truth
 from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.profile import completed_years
+from recommender.guardrails.program import Program
 from recommender.guardrails.terms import Scope
+from tests.plain_facts import values_of
 
 SERIES = Person(readings=(("glucose", 60, 30), ("glucose", 210, 5), ("glucose", 120, 1)))
 SMOKER = person(attributes={"smoking_status": "current", "stairs": "12"})
@@ -77,9 +79,9 @@ def test_meaning(text: str, who: Person, expected: bool) -> None:
     expression = compile_truth(text, scope)
     needs = Needs(tuple(scope.places), {})
     alone = FactReader(needs, metrics()).read(records_of(who), NOW)
-    assert bool(expression.evaluate(alone.values)) is expected
+    assert bool(expression.evaluate(values_of(needs, alone))) is expected
     among = FactReader(needs, metrics()).read(records_of(person("gout"), who, SMOKER), NOW)
-    assert bool(expression.evaluate(among.values)[1]) is expected
+    assert bool(expression.evaluate(values_of(needs, among))[1]) is expected
 
 
 def test_leap_day_birthday_comes_on_the_first_of_march() -> None:
@@ -97,5 +99,7 @@ def test_reading_seen_is_that_of_the_side_that_holds() -> None:
     needs = Needs(tuple(scope.places), {})
     records = records_of(person(systolic_bp=120, glucose=140))
     facts = FactReader(needs, metrics()).read(records, NOW)
-    seen = [int(facts.readings[place][0]) for place in expression.witness(facts.of(0))]
+    (counts,) = Program([look.when for look in expression.witness]).run(facts.matrix)
+    rows = [needs.readings[look.place] for look in expression.witness]
+    seen = facts.known.observation[facts.seen[rows, 0]][counts]
     assert records.observations.value[seen].tolist() == [140]
