@@ -22,7 +22,7 @@ from recommender.domain import (
     Verdict,
 )
 from recommender.reasons import Cited, Wording, cite
-from recommender.selection import Listed
+from recommender.selection import Lists
 from recommender.store.alerts import AlertRow
 from recommender.store.write import Logged, LoggedItem
 
@@ -146,29 +146,10 @@ class Shown:
         )
 
 
-def shown_of(
-    assessor: Assessor,
-    assessment: Assessment,
-    users: Sequence[int],
-    listed: Sequence[Listed],
-    scores: FloatArray,
-) -> Shown:
-    """Items of lists; why they stand there is another question (``cited_for``).
-
-    Parameters
-    ----------
-    users
-        Whose each list is; a person may have several.
-    scores
-        Score of each item, list after list.
-    """
-    rows = Rows.of(users, [each.shown for each in listed])
-    return Shown(
-        assessor,
-        _columns(assessor, assessment, rows, scores),
-        [len(each.shown) for each in listed],
-        np.concatenate([each.propensity for each in listed]),
-    )
+def shown_of(assessor: Assessor, assessment: Assessment, lists: Lists) -> Shown:
+    """Items of lists; why they stand there is another question (``cited_for``)."""
+    columns = _columns(assessor, assessment, Rows(lists.user, lists.action), lists.score)
+    return Shown(assessor, columns, lists.sizes, lists.propensity)
 
 
 def cited_for(shown: Shown, assessment: Assessment, records: Records, audience: Audience) -> Cited:
