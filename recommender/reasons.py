@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recommender.compiled import compiled
 from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.domain import Audience, Reason
 from recommender.item_json import FOLLOWS, numbers, reason_head
@@ -30,7 +31,6 @@ Subject = tuple[str, str]
 _BASE: Subject = ("base", "base_rate")
 
 _BIOMETRICS, _FACTOR = "biometrics", "factor"
-_NOTHING = -np.inf
 
 
 @dataclass(frozen=True)
@@ -64,38 +64,38 @@ class Cited:
     ----------
     codes
         Places among the sayings, a row's first reason first, shape [n_rows, MOST].
-    cited
-        Which of these there are; every row has a first one.
     amounts
         What each adds, of the same shape.
+    many
+        How many there are; every row has one at least.
     users
         Whom each row is about.
     """
 
     sayings: _Sayings
     codes: IntArray
-    cited: BoolArray
     amounts: FloatArray
+    many: IntArray
     users: IntArray
     wording: Wording
 
     def in_words(self) -> list[tuple[Reason, ...]]:
         """Reasons of each row."""
-        codes, sayings = self.codes[self.cited], self.sayings
-        many = np.count_nonzero(self.cited, axis=1)
+        cited = np.arange(MOST) < self.many[:, None]
+        codes, sayings = self.codes[cited], self.sayings
         columns = (
             [sayings.part[each] for each in codes.tolist()],
             [sayings.feature[each] for each in codes.tolist()],
-            self._texts(codes, self.users.repeat(many)),
-            self.amounts[self.cited].tolist(),
+            self._texts(codes, self.users.repeat(self.many)),
+            self.amounts[cited].tolist(),
         )
         reasons = list(map(_reason, zip(*columns, strict=True)))
-        ends = accumulate(many.tolist(), initial=0)
+        ends = accumulate(self.many.tolist(), initial=0)
         return [tuple(reasons[begin:end]) for begin, end in pairwise(ends)]
 
     def as_json(self) -> list[list[bytes]]:
         """Reasons in pieces, columns of one entry a row; joined, they lack only the last brace."""
-        there = self.cited.T  # all first reasons, then all second ones
+        there = (np.arange(MOST) < self.many[:, None]).T  # all first reasons, then all second ones
         heads = self._heads(self.codes.T[there], np.broadcast_to(self.users, there.shape)[there])
         first = len(self.users)
         heads[:first] = [each[FOLLOWS:] for each in heads[:first]]
@@ -137,57 +137,112 @@ def cite(shares: Shares, users: IntArray, actions: IntArray, wording: Wording) -
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
     """
     nameable = _nameable(shares.subjects, wording.phrases)
-    codes, worth, amounts = _candidates(nameable, shares, users, actions, wording)
-    # Of equals the first, so needs stay in the order of the action's targets.
-    first = (-worth).argsort(axis=1, kind="stable")[:, :MOST]
-    row = np.arange(len(first))[:, None]
-    cited = worth[row, first] >= LEAST_CONTRIBUTION
-    nothing = ~cited[:, 0]
-    first[nothing, 0], cited[nothing, 0] = nameable.base, True
-    return Cited(nameable.sayings, codes[row, first], cited, amounts[row, first], users, wording)
+    codes, amounts, many = _chosen(
+        np.ascontiguousarray(users, np.int64),
+        np.ascontiguousarray(actions, np.int64),
+        (
+            np.ascontiguousarray(shares.amounts),
+            np.ascontiguousarray(shares.past),
+            np.ascontiguousarray(shares.past_amounts),
+        ),
+        (nameable.group, nameable.metrics, nameable.profile, nameable.base, nameable.of_metric),
+        wording.phrases.targets,
+        np.ascontiguousarray(wording.needs),
+        wording.measured,
+        wording.has_profile,
+    )
+    return Cited(nameable.sayings, codes, amounts, many, users, wording)
 
 
-def _candidates(
-    nameable: _Nameable, shares: Shares, users: IntArray, actions: IntArray, wording: Wording
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """What may be cited of each row: what adds to the score, past actions, targets.
+_SharesArrays = tuple[FloatArray, IntArray, FloatArray]
+_Names = tuple[IntArray, IntArray, BoolArray, int, IntArray]
+
+
+@compiled
+def _chosen(
+    users: IntArray,
+    actions: IntArray,
+    shares: _SharesArrays,
+    names: _Names,
+    targets: IntArray,
+    needs: FloatArray,
+    measured: BoolArray,
+    has_profile: BoolArray,
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """Choose the reasons of rows (user, action); see ``cite``.
+
+    Parameters
+    ----------
+    shares
+        Amounts, past actions and their amounts of ``Shares``.
+    names
+        The first fields of ``_Nameable``.
+    targets, needs, measured, has_profile
+        See ``Phrases`` and ``Wording``.
 
     Returns
     -------
-    codes, worth, amounts
-        Places among the sayings, what to choose by, and what each adds, all of shape
-        [n_rows, n_subjects + most past actions + most targets].
+    codes, amounts, many
+        See ``Cited``.
     """
-    n_subjects, n_metrics = len(nameable.metrics), len(wording.phrases.names)
-    target = wording.phrases.targets[actions]
-    needed = (target >= 0) & (wording.needs[users[:, None], target] > 0)
-    amounts = shares.amounts[:, nameable.columns] @ nameable.belongs
-    worth = np.where(_allowed(nameable, wording)[users], amounts, _NOTHING)
-    place = nameable.of_metric[target]
-    row, column = (needed & (place >= 0)).nonzero()
-    worth[row, place[row, column]] = _NOTHING  # named already, as a need
-    rows = np.arange(len(users))[:, None]
-    return (
-        np.concatenate(
-            [
-                np.broadcast_to(np.arange(n_subjects), worth.shape),
-                shares.past + (n_subjects + n_metrics),
-                target + n_subjects,
-            ],
-            axis=1,
-        ),
-        np.concatenate(
-            [
-                worth,
-                np.where(shares.past >= 0, shares.past_amounts, _NOTHING),
-                np.where(needed, np.inf, _NOTHING),
-            ],
-            axis=1,
-        ),
-        np.concatenate(
-            [amounts, shares.past_amounts, np.where(place >= 0, amounts[rows, place], 0.0)], axis=1
-        ),
-    )
+    shared, past, past_amounts = shares
+    group, metrics, profile, base, of_metric = names
+    n_subjects, n_metrics = len(metrics), needs.shape[1]
+    codes = np.full((len(users), MOST), -1, dtype=np.int64)
+    amounts, many = np.zeros((len(users), MOST)), np.zeros(len(users), dtype=np.int64)
+    for row in range(len(users)):
+        user, code, amount = users[row], codes[row], amounts[row]
+        added, named = np.zeros(n_subjects), np.zeros(n_subjects, dtype=np.bool_)
+        for column in range(len(group)):
+            if group[column] >= 0:
+                added[group[column]] += shared[row, column]
+        named[base] = True  # it is never cited for raising a score
+        n_needs = 0
+        for target in targets[actions[row]]:
+            if target >= 0 and needs[user, target] > 0.0:
+                subject = of_metric[target]
+                if subject >= 0:
+                    named[subject] = True
+                if n_needs < MOST:
+                    code[n_needs] = n_subjects + target
+                    amount[n_needs] = added[subject] if subject >= 0 else 0.0
+                    n_needs += 1
+        n = n_needs
+        for subject in range(n_subjects):
+            known = has_profile[user] or not profile[subject]
+            if metrics[subject] >= 0:
+                known = measured[user, metrics[subject]]
+            if known and not named[subject]:
+                n = _ranked(code, amount, n_needs, n, subject, added[subject])
+        for at in range(past.shape[1]):
+            if past[row, at] >= 0:
+                name = n_subjects + n_metrics + past[row, at]
+                n = _ranked(code, amount, n_needs, n, name, past_amounts[row, at])
+        if n == 0:
+            code[0], amount[0], n = base, added[base], 1
+        many[row] = n
+    return codes, amounts, many
+
+
+@compiled
+def _ranked(
+    codes: IntArray, amounts: FloatArray, first: int, n: int, code: int, amount: float
+) -> int:
+    """Take one more into the ``n`` reasons so far, ordered by amount from ``first`` on.
+
+    Of equals the earlier one stays ahead, and what is too little or too many is dropped. Returns
+    how many there are now.
+    """
+    if not amount >= LEAST_CONTRIBUTION:
+        return n
+    place = n
+    while place > first and amount > amounts[place - 1]:
+        if place < MOST:
+            codes[place], amounts[place] = codes[place - 1], amounts[place - 1]
+        place -= 1
+    if place < MOST:
+        codes[place], amounts[place] = code, amount
+    return min(n + 1, MOST)
 
 
 _reason = partial(tuple.__new__, Reason)
@@ -218,24 +273,21 @@ class _Nameable:
 
     Attributes
     ----------
-    columns, belongs
-        Which columns of shares make the subjects up, and which of these belongs to which,
-        [n_columns, n_subjects].
-    base
-        Place of the base rate among the subjects.
+    group
+        The subject that each column of shares belongs to, -1 if it has no name.
     metrics, of_metric
         The metric that each subject is about, and the subject about each metric; -1 for none.
-    profile, never
-        Which are of the profile, and which are never cited for raising a score.
+    profile
+        Which subjects are of the profile.
+    base
+        Place of the base rate among the subjects.
     """
 
-    columns: IntArray
-    belongs: FloatArray
-    base: int
+    group: IntArray
     metrics: IntArray
-    of_metric: IntArray
     profile: BoolArray
-    never: BoolArray
+    base: int
+    of_metric: IntArray
     sayings: _Sayings
 
 
@@ -243,28 +295,21 @@ class _Nameable:
 def _nameable(subjects: tuple[Subject, ...], phrases: Phrases) -> _Nameable:
     """What is there because something is not known has no name."""
     place_of: dict[Subject, int] = {}
-    columns, group = [], []
-    for column, (part, subject) in enumerate(subjects):
+    group = []
+    for part, subject in subjects:
+        unnamed = part == _BIOMETRICS and subject not in phrases.names
         if part == "profile":
-            if subject.endswith(":missing"):
-                continue
+            unnamed = subject.endswith(":missing")
             if phrases.audience is Audience.USER:
                 subject = "profile"  # its entries may name a disease
-        elif part == _BIOMETRICS and subject not in phrases.names:
-            continue
-        columns.append(column)
-        group.append(place_of.setdefault((part, subject), len(place_of)))
-    belongs = np.zeros((len(columns), len(place_of)))
-    belongs[np.arange(len(columns)), group] = 1.0
+        group.append(-1 if unnamed else place_of.setdefault((part, subject), len(place_of)))
     sayings = _sayings(tuple(place_of), phrases)
     return _Nameable(
-        np.array(columns, np.int64),
-        belongs,
-        place_of[_BASE],
+        np.array(group, np.int64),
         sayings.metric[: len(place_of)],
-        np.array([place_of.get((_BIOMETRICS, name), -1) for name in phrases.names], np.int64),
         np.array([part == "profile" for part, _ in place_of]),
-        np.array([subject == _BASE for subject in place_of]),
+        place_of[_BASE],
+        np.array([place_of.get((_BIOMETRICS, name), -1) for name in phrases.names], np.int64),
         sayings,
     )
 
@@ -290,11 +335,3 @@ def _sayings(subjects: Sequence[Subject], phrases: Phrases) -> _Sayings:
     part, feature, text, metric = zip(*of_subject, *of_need, *of_past, strict=True)
     heads = list(map(reason_head, part, feature, text))
     return _Sayings(part, feature, text, np.array(metric, np.int64), heads)
-
-
-def _allowed(nameable: _Nameable, wording: Wording) -> BoolArray:
-    """What may be cited to each person, shape [n_users, n_subjects]."""
-    measured = (nameable.metrics < 0) | wording.measured[:, nameable.metrics]
-    known = ~nameable.profile | wording.has_profile[:, None]
-    allowed: BoolArray = measured & known & ~nameable.never
-    return allowed
