@@ -6,31 +6,24 @@ a person moves scores too, but is no reason to give that person: it is never cit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from recommender.compiled import compiled
 from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.domain import Audience, Reason
-from recommender.item_json import FOLLOWS, numbers, reason_head
+from recommender.item_json import MOST as MOST
+from recommender.item_json import Reasons, reason_head
 from recommender.models.base import Shares
 from recommender.phrases import Phrases
+from recommender.pieces import Pieces
+from recommender.sayings import Sayings, nameable_by
 
-MOST = 3
 LEAST_CONTRIBUTION = 0.02
 """Log-odds below which a term is not worth a person's attention."""
-
-Subject = tuple[str, str]
-"""Part of the score, and what within it."""
-
-_BASE: Subject = ("base", "base_rate")
-
-_BIOMETRICS, _FACTOR = "biometrics", "factor"
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,8 @@ class Cited:
     Attributes
     ----------
     codes
-        Places among the sayings, a row's first reason first, shape [n_rows, MOST].
+        Places among the sayings, a row's first reason first, -1 where it has no more, shape
+        [n_rows, MOST].
     amounts
         What each adds, of the same shape.
     many
@@ -72,7 +66,7 @@ class Cited:
         Whom each row is about.
     """
 
-    sayings: _Sayings
+    sayings: Sayings
     codes: IntArray
     amounts: FloatArray
     many: IntArray
@@ -93,23 +87,19 @@ class Cited:
         ends = accumulate(self.many.tolist(), initial=0)
         return [tuple(reasons[begin:end]) for begin, end in pairwise(ends)]
 
-    def as_json(self) -> list[list[bytes]]:
-        """Reasons in pieces, columns of one entry a row; joined, they lack only the last brace."""
-        there = (np.arange(MOST) < self.many[:, None]).T  # all first reasons, then all second ones
-        heads = self._heads(self.codes.T[there], np.broadcast_to(self.users, there.shape)[there])
-        first = len(self.users)
-        heads[:first] = [each[FOLLOWS:] for each in heads[:first]]
-        pieces = np.full((2, *there.shape), b"", dtype=object)
-        pieces[0, there] = heads
-        pieces[1, there] = numbers(self.amounts.T[there])
-        return [column for place in pieces.swapaxes(0, 1).tolist() for column in place]
-
-    def _heads(self, codes: IntArray, users: IntArray) -> list[bytes]:
+    def as_json(self) -> Reasons:
+        """As ``ItemJson`` takes them."""
         sayings = self.sayings
         if self.wording.phrases.audience is Audience.USER:
-            return [sayings.head[each] for each in codes.tolist()]
-        said = zip(codes.tolist(), self._texts(codes, users), strict=True)
-        return [reason_head(sayings.part[each], sayings.feature[each], text) for each, text in said]
+            return Reasons(sayings.head, self.codes, self.amounts)
+        # Words depend on readings: each reason has its own.
+        row, place = (self.codes >= 0).nonzero()
+        codes = self.codes[row, place]
+        said = zip(codes.tolist(), self._texts(codes, self.users[row]), strict=True)
+        heads = [reason_head(sayings.part[n], sayings.feature[n], text) for n, text in said]
+        own = np.full(self.codes.shape, -1, np.int64)
+        own[row, place] = np.arange(len(heads))
+        return Reasons(Pieces.of(heads), own, self.amounts)
 
     def _texts(self, codes: IntArray, users: IntArray) -> list[str]:
         phrases, texts = self.wording.phrases, [self.sayings.text[each] for each in codes.tolist()]
@@ -136,7 +126,7 @@ def cite(shares: Shares, users: IntArray, actions: IntArray, wording: Wording) -
     The needs that an action answers come first, then what else raised its score, at most
     ``MOST`` in all; with nothing to cite, the action's base rate is named.
     """
-    nameable = _nameable(shares.subjects, wording.phrases)
+    nameable = nameable_by(shares.subjects, wording.phrases)
     codes, amounts, many = _chosen(
         np.ascontiguousarray(users, np.int64),
         np.ascontiguousarray(actions, np.int64),
@@ -176,7 +166,7 @@ def _chosen(
     shares
         Amounts, past actions and their amounts of ``Shares``.
     names
-        The first fields of ``_Nameable``.
+        The first fields of ``Nameable``.
     targets, needs, measured, has_profile
         See ``Phrases`` and ``Wording``.
 
@@ -190,15 +180,18 @@ def _chosen(
     n_subjects, n_metrics = len(metrics), needs.shape[1]
     codes = np.full((len(users), MOST), -1, dtype=np.int64)
     amounts, many = np.zeros((len(users), MOST)), np.zeros(len(users), dtype=np.int64)
+    added, named = np.empty(n_subjects), np.empty(n_subjects, dtype=np.bool_)
     for row in range(len(users)):
         user, code, amount = users[row], codes[row], amounts[row]
-        added, named = np.zeros(n_subjects), np.zeros(n_subjects, dtype=np.bool_)
+        added[:] = 0.0
+        named[:] = False
         for column in range(len(group)):
             if group[column] >= 0:
                 added[group[column]] += shared[row, column]
         named[base] = True  # it is never cited for raising a score
         n_needs = 0
-        for target in targets[actions[row]]:
+        for at in range(targets.shape[1]):
+            target = targets[actions[row], at]
             if target >= 0 and needs[user, target] > 0.0:
                 subject = of_metric[target]
                 if subject >= 0:
@@ -209,13 +202,15 @@ def _chosen(
                     n_needs += 1
         n = n_needs
         for subject in range(n_subjects):
+            if added[subject] < LEAST_CONTRIBUTION or named[subject]:
+                continue
             known = has_profile[user] or not profile[subject]
             if metrics[subject] >= 0:
                 known = measured[user, metrics[subject]]
-            if known and not named[subject]:
+            if known:
                 n = _ranked(code, amount, n_needs, n, subject, added[subject])
         for at in range(past.shape[1]):
-            if past[row, at] >= 0:
+            if past[row, at] >= 0 and past_amounts[row, at] >= LEAST_CONTRIBUTION:
                 name = n_subjects + n_metrics + past[row, at]
                 n = _ranked(code, amount, n_needs, n, name, past_amounts[row, at])
         if n == 0:
@@ -230,11 +225,9 @@ def _ranked(
 ) -> int:
     """Take one more into the ``n`` reasons so far, ordered by amount from ``first`` on.
 
-    Of equals the earlier one stays ahead, and what is too little or too many is dropped. Returns
-    how many there are now.
+    Of equals the earlier one stays ahead, and what is one too many is dropped. Returns how many
+    there are now.
     """
-    if not amount >= LEAST_CONTRIBUTION:
-        return n
     place = n
     while place > first and amount > amounts[place - 1]:
         if place < MOST:
@@ -247,91 +240,3 @@ def _ranked(
 
 _reason = partial(tuple.__new__, Reason)
 """Half the price of calling the class."""
-
-
-class _Sayings(NamedTuple):
-    """Whatever may be said: of each subject, of each metric as a need, of each past action.
-
-    Attributes
-    ----------
-    text
-        Empty where it depends on the reading of ``metric``, which is -1 elsewhere.
-    head
-        The beginning of a reason as JSON, see ``reason_head``.
-    """
-
-    part: Sequence[str]
-    feature: Sequence[str]
-    text: Sequence[str]
-    metric: IntArray
-    head: Sequence[bytes]
-
-
-@dataclass(frozen=True)
-class _Nameable:
-    """What may be named to an audience.
-
-    Attributes
-    ----------
-    group
-        The subject that each column of shares belongs to, -1 if it has no name.
-    metrics, of_metric
-        The metric that each subject is about, and the subject about each metric; -1 for none.
-    profile
-        Which subjects are of the profile.
-    base
-        Place of the base rate among the subjects.
-    """
-
-    group: IntArray
-    metrics: IntArray
-    profile: BoolArray
-    base: int
-    of_metric: IntArray
-    sayings: _Sayings
-
-
-@lru_cache(maxsize=16)
-def _nameable(subjects: tuple[Subject, ...], phrases: Phrases) -> _Nameable:
-    """What is there because something is not known has no name."""
-    place_of: dict[Subject, int] = {}
-    group = []
-    for part, subject in subjects:
-        unnamed = part == _BIOMETRICS and subject not in phrases.names
-        if part == "profile":
-            unnamed = subject.endswith(":missing")
-            if phrases.audience is Audience.USER:
-                subject = "profile"  # its entries may name a disease
-        group.append(-1 if unnamed else place_of.setdefault((part, subject), len(place_of)))
-    sayings = _sayings(tuple(place_of), phrases)
-    return _Nameable(
-        np.array(group, np.int64),
-        sayings.metric[: len(place_of)],
-        np.array([part == "profile" for part, _ in place_of]),
-        place_of[_BASE],
-        np.array([place_of.get((_BIOMETRICS, name), -1) for name in phrases.names], np.int64),
-        sayings,
-    )
-
-
-def _sayings(subjects: Sequence[Subject], phrases: Phrases) -> _Sayings:
-    names = phrases.names
-    about = [names.index(name) if part == _BIOMETRICS else -1 for part, name in subjects]
-    of_subject = [
-        (
-            *subject,
-            phrases.of_likeness[metric] if metric >= 0 else phrases.of_other(*subject),
-            metric,
-        )
-        for subject, metric in zip(subjects, about, strict=True)
-    ]
-    of_need = [
-        (_BIOMETRICS, name, text, metric)
-        for metric, (name, text) in enumerate(zip(names, phrases.of_need, strict=True))
-    ]
-    of_past = [
-        (_FACTOR, name, text, -1) for name, text in zip(phrases.ids, phrases.of_past, strict=True)
-    ]
-    part, feature, text, metric = zip(*of_subject, *of_need, *of_past, strict=True)
-    heads = list(map(reason_head, part, feature, text))
-    return _Sayings(part, feature, text, np.array(metric, np.int64), heads)

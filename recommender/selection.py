@@ -11,15 +11,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from recommender.assess import Assessment, Assessor
-from recommender.compiled import compiled
 from recommender.dataset import BoolArray, Events, FloatArray, Int8Array, Int32Array, IntArray
 from recommender.domain import VERDICT_CODES, Audience, Exploration, Objective, Verdict
 from recommender.exploration import Candidates, drawn, in_the_free_places, inclusion
+from recommender.listing import listed, standing
 from recommender.ranking import (
-    best_varied,
     discounts,
     event_columns,
-    mark_resting,
     varied_order,
     varied_scores,
 )
@@ -65,7 +63,7 @@ _Shelf = tuple[
     float,
     float,
 ]
-"""Arguments of ``_may_stand``."""
+"""Arguments of ``listing.standing``."""
 
 
 class Listed(NamedTuple):
@@ -86,6 +84,8 @@ class Lists:
         list.
     user, action
         Whom an item is shown, by place among the people assessed, and its place in the catalogue.
+    rank
+        From 1 in each list.
     score, propensity
         What its list is ordered by, and the probability with which it stands there.
     """
@@ -94,6 +94,7 @@ class Lists:
     withheld: list[int]
     user: IntArray
     action: IntArray
+    rank: IntArray
     score: FloatArray
     propensity: FloatArray
 
@@ -147,7 +148,7 @@ def eligible(
     assessor: Assessor, assessment: Assessment, events: Events, at: float, settings: Settings
 ) -> Eligible:
     """Find out what may be shown to the people who were assessed, whose ``events`` these are."""
-    may_stand = _may_stand(*_shelf(assessor, assessment, events, at, settings))
+    may_stand = standing(*_shelf(assessor, assessment, events, at, settings))
     return Eligible(may_stand, assessor.domains, assessor.domain_code)
 
 
@@ -177,14 +178,15 @@ def lists_of(
         Whose each list is; a person may have several.
     """
     scores, lists = _wanted(assessor, assessment, users, asked)
-    may_stand, sizes, withheld, user, action, score = _listed(
+    may_stand, sizes, withheld, user, action, rank, score = listed(
         *_shelf(assessor, assessment, events, at, settings),
         np.ascontiguousarray(scores, np.float64),
         assessor.domain_code,
         discounts(settings.variety, scores.shape[1]),
         lists,
     )
-    found = Lists(sizes.tolist(), withheld.tolist(), user, action, score, np.ones(len(action)))
+    chance = np.ones(len(action))
+    found = Lists(sizes.tolist(), withheld.tolist(), user, action, rank, score, chance)
     if settings.exploration is not Exploration.OFF:
         may = Eligible(may_stand, assessor.domains, assessor.domain_code)
         ends = list(pairwise(accumulate(found.sizes, initial=0)))
@@ -193,7 +195,7 @@ def lists_of(
                 whose, items = users[place], slice(*ends[place])
                 mine = may.of(whose, one.domain)
                 by_chance = chosen(assessor, assessment, mine, one, settings, name, whose)
-                action[items], found.propensity[items] = by_chance
+                action[items], chance[items] = by_chance
                 score[items] = scores[lists[place, 0], by_chance.shown]
     return found
 
@@ -230,76 +232,6 @@ def _shelf(
         float(settings.dismiss_rest_days),
         float(settings.snooze_rest_days),
     )
-
-
-@compiled
-def _may_stand(
-    active: BoolArray,
-    verdict: Int8Array,
-    user: Int32Array,
-    action: Int32Array,
-    kind: Int8Array,
-    at: FloatArray,
-    as_of: float,
-    completed_days: FloatArray,
-    dismissed_days: float,
-    snoozed_days: float,
-) -> BoolArray:
-    """What is neither retired nor withheld nor rests, shape [n_users, n_actions].
-
-    ``active`` has one entry an action; user, action, kind and instant one an event; the verdicts
-    are of shape [n_users, n_actions]. See ``ranking.mark_resting``.
-    """
-    may = np.empty(verdict.shape, dtype=np.bool_)
-    for who in range(len(verdict)):
-        for place in range(len(active)):
-            may[who, place] = active[place] and verdict[who, place] != _WITHHOLD
-    days = (completed_days, dismissed_days, snoozed_days)
-    mark_resting(may, False, user, action, kind, at, as_of, *days)
-    return may
-
-
-@compiled
-def _listed(
-    active: BoolArray,
-    verdict: Int8Array,
-    event_user: Int32Array,
-    event_action: Int32Array,
-    event_kind: Int8Array,
-    event_at: FloatArray,
-    as_of: float,
-    completed_days: FloatArray,
-    dismissed_days: float,
-    snoozed_days: float,
-    scores: FloatArray,
-    domains: IntArray,
-    discount: FloatArray,
-    lists: IntArray,
-) -> tuple[BoolArray, IntArray, IntArray, IntArray, IntArray, FloatArray]:
-    """The plain lists, see ``Lists``, before them what may stand in lists.
-
-    The arguments are those of ``_may_stand`` and of ``ranking.best_varied``.
-    """
-    events = (event_user, event_action, event_kind, event_at)
-    days = (completed_days, dismissed_days, snoozed_days)
-    may_stand = _may_stand(active, verdict, *events, as_of, *days)
-    places = best_varied(scores, may_stand, domains, discount, lists)
-    n_lists, n_items = len(lists), 0
-    sizes, withheld = np.zeros(n_lists, np.int64), np.zeros(n_lists, np.int64)
-    user, action = np.empty(places.size, np.int64), np.empty(places.size, np.int64)
-    score = np.empty(places.size)
-    for one in range(n_lists):
-        row, who, only, _ = lists[one]
-        for place in range(len(active)):
-            if active[place] and verdict[who, place] == _WITHHOLD and only in (-1, domains[place]):
-                withheld[one] += 1
-        for place in places[one]:
-            if place >= 0:
-                user[n_items], action[n_items] = who, place
-                score[n_items] = scores[row, place]
-                sizes[one] += 1
-                n_items += 1
-    return may_stand, sizes, withheld, user[:n_items], action[:n_items], score[:n_items]
 
 
 def chosen(

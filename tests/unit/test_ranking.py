@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from recommender.dataset import Events
 from recommender.domain import EVENT_CODES
-from recommender.ranking import best_varied, discounts, resting, varied_order
+from recommender.listing import best_varied
+from recommender.ranking import discounts, resting, varied_order
 
 DAY = 86_400.0
 NOW = 1_700_000_000.0
