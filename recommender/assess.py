@@ -108,7 +108,7 @@ class Assessor:
         self.domain_code = np.unique(self.domains, return_inverse=True)[1]
         self.phrases = {who: Phrases(catalogue, metrics, who) for who in Audience}
         self.verdict_log = VerdictLog(self.guard.cited, catalogue.ids)
-        self.written = ItemJson(catalogue)
+        self.written = ItemJson(catalogue, self.guard.rule_ids)
         self.repeat_days = np.array([one.repeat_after_days or 0.0 for one in catalogue.actions])
 
     def assess(self, records: Records, as_of: float, audience: Audience) -> Assessment:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from orjson import Fragment
 
 from recommender.assess import Assessment, Assessor
 from recommender.dataset import BoolArray, FloatArray, Int8Array, IntArray, Records, Users
@@ -21,13 +22,16 @@ from recommender.domain import (
     RecommendationList,
     Verdict,
 )
+from recommender.item_json import FIGURES, ItemRows
+from recommender.pieces import numbers_of
 from recommender.reasons import Cited, Wording, cite
-from recommender.selection import Listed
+from recommender.selection import Lists
 from recommender.store.alerts import AlertRow
 from recommender.store.write import Logged, LoggedItem
 
-Given = TypeVar("Given")
 VERDICTS = tuple(Verdict)
+PARTS_AT = slice(3, 8)
+"""Where the parts of a score stand among an item's figures."""
 _recommendation = partial(tuple.__new__, Recommendation)
 """Half the price of calling the class; every field has to be given."""
 
@@ -66,109 +70,117 @@ class Columns:
     Attributes
     ----------
     figures
-        Score, p_complete, benefit and standard error (NaN if unknown), shape [4, n_rows].
-    parts
-        In the order of ``columns.PARTS``, shape [n_rows, 5].
+        Score, p_complete, benefit, the parts in the order of ``columns.PARTS``, propensity and
+        standard error (NaN if unknown), shape [n_rows, FIGURES].
     verdict, rule
         Codes, as in ``Decisions``.
     """
 
     rows: Rows
     figures: FloatArray
-    parts: FloatArray
     verdict: Int8Array
     rule: NDArray[np.int16]
 
     def fields(self, assessor: Assessor) -> tuple[Sequence[Any], ...]:
         """The fields of a ``RankedAction``, each of all rows."""
         actions, rule_id = assessor.catalogue.actions, assessor.guard.rule_id
-        score, p_complete, benefit, error = self.figures.tolist()
+        score, p_complete, benefit = self.figures[:, :3].T.tolist()
         return (
             [actions[place] for place in self.rows.action.tolist()],
             *(score, p_complete, benefit),
-            list(map(tuple, self.parts.tolist())),
+            list(map(tuple, self.figures[:, PARTS_AT].tolist())),
             [VERDICTS[code] for code in self.verdict.tolist()],
             [rule_id(rule) for rule in self.rule.tolist()],
-            [each if each == each else None for each in error],
+            [each if each == each else None for each in self.figures[:, -1].tolist()],
         )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Items of lists, list after list.
-
-    Attributes
-    ----------
-    sizes
-        How many items each list has.
-    propensity
-        Of each item.
-    """
+    """Items of lists, list after list."""
 
     assessor: Assessor
     columns: Columns
-    sizes: Sequence[int]
-    propensity: FloatArray
+    lists: Lists
 
     def items(self, reasons: Iterable[tuple[Reason, ...]]) -> list[tuple[Recommendation, ...]]:
         """Items of each list, with their reasons."""
         *ranked, errors = self.columns.fields(self.assessor)
-        columns = (self._ranks(), *ranked, reasons, self.propensity.tolist(), errors)
+        lists = self.lists
+        columns = (lists.rank.tolist(), *ranked, reasons, lists.propensity.tolist(), errors)
         items = list(map(_recommendation, zip(*columns, strict=True)))
-        return [tuple(each) for each in self._parted(items)]
+        return [tuple(items[begin:end]) for begin, end in self._spans()]
 
-    def logged(self) -> list[list[LoggedItem]]:
+    def logged(self) -> list[LoggedItems]:
         """Items of each list, as the log keeps them."""
-        action, score, p_complete, benefit, _, verdict, rule, error = self.columns.fields(
-            self.assessor
-        )
-        columns = (
-            *(self._ranks(), [one.action_id for one in action], score, p_complete, benefit),
-            *self.columns.parts.T.tolist(),
-            *(verdict, rule, self.propensity.tolist(), error),
-        )
-        return self._parted(list(zip(*columns, strict=True)))
+        written = self.assessor.written.logged(self._rows)
+        return [
+            LoggedItems(text, self, *span)
+            for text, span in zip(written, self._spans(), strict=True)
+        ]
 
-    def _ranks(self) -> list[int]:
-        return [rank for many in self.sizes for rank in range(1, many + 1)]
-
-    def _parted(self, items: list[Given]) -> list[list[Given]]:
-        ends = accumulate(self.sizes, initial=0)
-        return [items[begin:end] for begin, end in pairwise(ends)]
+    def logged_item(self, place: int) -> LoggedItem:
+        """One of all items, as the log keeps it."""
+        columns = self.columns
+        score, p_complete, benefit, *parts, propensity, error = columns.figures[place].tolist()
+        return (
+            int(self.lists.rank[place]),
+            self.assessor.catalogue.ids[columns.rows.action[place]],
+            *(score, p_complete, benefit, *parts),
+            VERDICTS[columns.verdict[place]],
+            self.assessor.guard.rule_id(int(columns.rule[place])),
+            propensity,
+            error if error == error else None,
+        )
 
     def as_json(self, cited: Cited) -> list[bytes]:
         """As ``items``, each list as JSON."""
-        columns = self.columns
-        numbers = np.concatenate([columns.figures, self.propensity[None]])
-        numbers[2] += 0.0  # a benefit is never -0.0
-        return self.assessor.written.lists(
-            columns.rows.action, columns.verdict, numbers, cited.as_json(), self.sizes
+        return self.assessor.written.lists(self._rows, cited.as_json())
+
+    @cached_property
+    def _rows(self) -> ItemRows:
+        columns, lists = self.columns, self.lists
+        return ItemRows(
+            lists.sizes,
+            lists.rank,
+            columns.rows.action,
+            columns.verdict,
+            columns.rule,
+            numbers_of(columns.figures),
         )
 
+    def _spans(self) -> Iterable[tuple[int, int]]:
+        return pairwise(accumulate(self.lists.sizes, initial=0))
 
-def shown_of(
-    assessor: Assessor,
-    assessment: Assessment,
-    users: Sequence[int],
-    listed: Sequence[Listed],
-    scores: FloatArray,
-) -> Shown:
-    """Items of lists; why they stand there is another question (``cited_for``).
 
-    Parameters
-    ----------
-    users
-        Whose each list is; a person may have several.
-    scores
-        Score of each item, list after list.
+class LoggedItems(list[Any]):
+    """Items of a list as the log keeps them: for who reads them items, for who writes them JSON.
+
+    What ``orjson`` writes is what a list holds: here one piece of JSON that is ready, made of the
+    texts of numbers that the answer is made of. Who asks for items gets them made.
     """
-    rows = Rows.of(users, [each.shown for each in listed])
-    return Shown(
-        assessor,
-        _columns(assessor, assessment, rows, scores),
-        [len(each.shown) for each in listed],
-        np.concatenate([each.propensity for each in listed]),
-    )
+
+    def __init__(self, written: bytes, shown: Shown, begin: int, end: int) -> None:
+        super().__init__([Fragment(written[1:-1])] if end > begin else [])
+        self._shown, self._places = shown, range(begin, end)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self._shown.logged_item(each) for each in self._places[place]]
+        return self._shown.logged_item(self._places[place])
+
+    def __iter__(self) -> Iterator[LoggedItem]:
+        return map(self._shown.logged_item, self._places)
+
+
+def shown_of(assessor: Assessor, assessment: Assessment, lists: Lists) -> Shown:
+    """Items of lists; why they stand there is another question (``cited_for``)."""
+    rows = Rows(lists.user, lists.action)
+    columns = _columns(assessor, assessment, rows, lists.score, lists.propensity)
+    return Shown(assessor, columns, lists)
 
 
 def cited_for(shown: Shown, assessment: Assessment, records: Records, audience: Audience) -> Cited:
@@ -226,21 +238,24 @@ def ranked_actions(
     return list(map(RankedAction._make, zip(*fields, strict=True)))
 
 
-def _columns(assessor: Assessor, assessment: Assessment, rows: Rows, scores: FloatArray) -> Columns:
+def _columns(
+    assessor: Assessor,
+    assessment: Assessment,
+    rows: Rows,
+    scores: FloatArray,
+    propensity: FloatArray | float = 1.0,
+) -> Columns:
     place = rows.user * len(assessor.catalogue) + rows.action
-    figures = np.empty((4, len(place)))
-    figures[0] = scores
-    figures[1] = assessment.p_complete.take(place)
-    figures[2] = assessment.benefit.take(place)
-    figures[3] = _errors(assessor, assessment, rows)
+    figures = np.empty((len(place), FIGURES))
+    figures[:, 0] = scores
+    figures[:, 1] = assessment.p_complete.take(place)
+    figures[:, 2] = assessment.benefit.take(place)
+    figures[:, 2] += 0.0  # a benefit is never -0.0
+    figures[:, PARTS_AT] = assessment.parts[rows.user, rows.action]
+    figures[:, -2] = propensity
+    figures[:, -1] = _errors(assessor, assessment, rows)
     decisions = assessment.decisions
-    return Columns(
-        rows,
-        figures,
-        assessment.parts[rows.user, rows.action],
-        decisions.verdict.take(place),
-        decisions.rule.take(place),
-    )
+    return Columns(rows, figures, decisions.verdict.take(place), decisions.rule.take(place))
 
 
 def _errors(assessor: Assessor, assessment: Assessment, rows: Rows) -> FloatArray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from recommender.alerts import acknowledged_as, alerts_of, rows_of
 from recommender.assess import FEW, Assessment, Assessor
-from recommender.dataset import IntArray, Records
+from recommender.dataset import IntArray
 from recommender.domain import Alert, Audience, Objective, RecommendationList
 from recommender.errors import NotFoundError
 from recommender.items import (
@@ -32,7 +32,7 @@ from recommender.items import (
 )
 from recommender.published import LiveRun, Published
 from recommender.request_ids import request_ids
-from recommender.selection import Listed, eligible, lists_of
+from recommender.selection import lists_of
 from recommender.settings import Settings
 from recommender.stopwatch import Stopwatch, Watch
 from recommender.store.access import Asker
@@ -181,15 +181,17 @@ def _answer(
     clock.ended("assess")
     users = [ids.index(question.user_id) for question in questions]
     ids_of_answers = request_ids(len(questions))
-    lists, withheld = _lists(
-        assessor, assessment, records, at, questions, users, ids_of_answers, settings
+    lists = lists_of(
+        assessor,
+        assessment,
+        records.events,
+        at.timestamp(),
+        users,
+        [question.ask for question in questions],
+        settings,
+        ids_of_answers,
     )
-    by_objective = {each: assessment.score(each) for each in {q.ask.objective for q in questions}}
-    scores = [
-        by_objective[question.ask.objective][user, listed.shown]
-        for question, user, listed in zip(questions, users, lists, strict=True)
-    ]
-    shown = shown_of(assessor, assessment, users, lists, np.concatenate(scores))
+    shown = shown_of(assessor, assessment, lists)
     raised = _raised(assessor, assessment, held, ask, settings)
     unknown = is_unknown(records).tolist()
     grounds = assessor.guard.grounds(assessment.decisions, records)
@@ -216,28 +218,11 @@ def _answer(
             assessor.guard.rules_label,
         )
         for question, user, request_id, items, held_back in zip(
-            questions, users, ids_of_answers, shown.logged(), withheld, strict=True
+            questions, users, ids_of_answers, shown.logged(), lists.withheld, strict=True
         )
     ]
     cite = partial(cited_for, shown, assessment, records, ask.audience)
     return Draft(logged, [] if ask.as_of else rows_of(raised, now), shown, cite)
-
-
-def _lists(
-    assessor: Assessor,
-    assessment: Assessment,
-    records: Records,
-    at: datetime,
-    questions: Sequence[Question],
-    users: Sequence[int],
-    ids_of_answers: Sequence[str],
-    settings: Settings,
-) -> tuple[list[Listed], list[int]]:
-    """What each question is answered with, and how many actions are withheld from it."""
-    may = eligible(assessor, assessment, records.events, at.timestamp(), settings)
-    asks = [question.ask for question in questions]
-    lists = lists_of(assessor, assessment, may, users, asks, settings, ids_of_answers)
-    return lists, may.how_many_withheld(users, [ask.domain for ask in asks])
 
 
 def _raised(

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Protocol
+from itertools import accumulate, pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from recommender.assess import Assessment, Assessor
-from recommender.dataset import BoolArray, Events, FloatArray, IntArray
+from recommender.dataset import BoolArray, Events, FloatArray, Int8Array, Int32Array, IntArray
 from recommender.domain import VERDICT_CODES, Audience, Exploration, Objective, Verdict
 from recommender.exploration import Candidates, drawn, in_the_free_places, inclusion
-from recommender.ranking import best_varied, resting_each, varied_order, varied_scores
+from recommender.listing import listed, standing
+from recommender.ranking import (
+    discounts,
+    event_columns,
+    varied_order,
+    varied_scores,
+)
 from recommender.settings import Settings
 
 _ALLOW = VERDICT_CODES[Verdict.ALLOW]
+_WITHHOLD = VERDICT_CODES[Verdict.WITHHOLD]
 
 
 class Asked(Protocol):
@@ -44,11 +51,51 @@ class Asked(Protocol):
         """Records up to here were asked for; None for now."""
 
 
-@dataclass(frozen=True)
-class Listed:
+_Shelf = tuple[
+    BoolArray,
+    Int8Array,
+    Int32Array,
+    Int32Array,
+    Int8Array,
+    FloatArray,
+    float,
+    FloatArray,
+    float,
+    float,
+]
+"""Arguments of ``listing.standing``."""
+
+
+class Listed(NamedTuple):
     """A list: places in the catalogue, in order, and the propensity of each."""
 
     shown: IntArray
+    propensity: FloatArray
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Several lists, one after the other.
+
+    Attributes
+    ----------
+    sizes, withheld
+        How many items each list has, and how many actions the guardrails keep off it; one entry a
+        list.
+    user, action
+        Whom an item is shown, by place among the people assessed, and its place in the catalogue.
+    rank
+        From 1 in each list.
+    score, propensity
+        What its list is ordered by, and the probability with which it stands there.
+    """
+
+    sizes: list[int]
+    withheld: list[int]
+    user: IntArray
+    action: IntArray
+    rank: IntArray
+    score: FloatArray
     propensity: FloatArray
 
 
@@ -58,96 +105,133 @@ class Eligible:
 
     Attributes
     ----------
-    may_stand, withheld
-        Whether an action may stand in a list, and whether the guardrails withhold one that would
-        else; shape [n_users, n_actions].
+    may_stand
+        Whether an action may stand in a list, shape [n_users, n_actions].
+    domains, domain_code
+        Domain of each action, and a number for it.
     """
 
     may_stand: BoolArray
-    withheld: BoolArray
     domains: tuple[str, ...]
+    domain_code: IntArray
 
-    def may_be_listed(self, users: Sequence[int], domains: Sequence[str | None]) -> BoolArray:
-        """What may stand in lists, each of a domain or of all, shape [n_lists, n_actions]."""
-        return self._within(self.may_stand, users, domains)
-
-    def how_many_withheld(self, users: Sequence[int], domains: Sequence[str | None]) -> list[int]:
-        """How many actions were withheld from lists, each of a domain or of all."""
-        many = np.count_nonzero(self._within(self.withheld, users, domains), axis=1)
-        return [int(each) for each in many]
-
-    def of(self, user: int, domain: str | None) -> tuple[IntArray, int]:
-        """Places of what may be shown to one person, and how many actions were withheld."""
-        may_stand = self.may_be_listed([user], [domain])[0]
-        return may_stand.nonzero()[0], self.how_many_withheld([user], [domain])[0]
-
-    def _within(
-        self, marked: BoolArray, users: Sequence[int], domains: Sequence[str | None]
-    ) -> BoolArray:
-        """The rows of users, each without what is of another domain than asked for."""
-        rows: BoolArray = marked[users]
-        for row, domain in enumerate(domains):
-            if domain is not None:
-                rows[row] &= _of_domain(self.domains, domain)
-        return rows
+    def of(self, user: int, domain: str | None) -> IntArray:
+        """Places of what may be shown to one person."""
+        may_stand = self.may_stand[user]
+        if domain is not None:
+            may_stand = may_stand & (self.domain_code == number_of(domain, self))
+        return np.asarray(may_stand.nonzero()[0])
 
 
-@lru_cache(maxsize=256)
-def _of_domain(domains: tuple[str, ...], domain: str) -> BoolArray:
-    return np.array([each == domain for each in domains], dtype=bool)
+class InDomains(Protocol):
+    """Actions, each of a domain."""
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Domain of each action."""
+
+    @property
+    def domain_code(self) -> IntArray:
+        """A number for it."""
+
+
+def number_of(domain: str | None, actions: InDomains) -> int:
+    """Number of a domain: -1 for all of them, -2 for one that no action is of."""
+    if domain is None:
+        return -1
+    if domain not in actions.domains:
+        return -2
+    return int(actions.domain_code[actions.domains.index(domain)])
 
 
 def eligible(
     assessor: Assessor, assessment: Assessment, events: Events, at: float, settings: Settings
 ) -> Eligible:
     """Find out what may be shown to the people who were assessed, whose ``events`` these are."""
-    withheld = assessment.withheld
-    rests = resting_each(
-        events,
-        len(withheld),
-        assessor.repeat_days,
-        at,
-        dismiss_rest_days=settings.dismiss_rest_days,
-        snooze_rest_days=settings.snooze_rest_days,
-    )
-    may_stand = assessor.active & ~(withheld | rests)
-    return Eligible(may_stand, assessor.active & withheld, assessor.domains)
+    may_stand = standing(*_shelf(assessor, assessment, events, at, settings))
+    return Eligible(may_stand, assessor.domains, assessor.domain_code)
 
 
 def lists_of(
     assessor: Assessor,
     assessment: Assessment,
-    may: Eligible,
+    events: Events,
+    at: float,
     users: Sequence[int],
     asked: Sequence[Asked],
     settings: Settings,
     request_ids: Sequence[str],
-) -> list[Listed]:
+) -> Lists:
     """Answer what is asked for people who were assessed, each as if alone.
 
     Chance only has a say in what a person is shown now: a list for a clinician and one as of an
     earlier instant are the plain ones. What the guardrails caution against stands where the
     plain list has it, and nowhere else.
+
+    Parameters
+    ----------
+    events
+        Of the people who were assessed.
+    at
+        The lists' instant, seconds since 1970.
+    users
+        Whose each list is; a person may have several.
     """
-    stand = may.may_be_listed(users, [each.domain for each in asked])
-    by_objective = {each: assessment.score(each) for each in {one.objective for one in asked}}
-    scores = np.stack(
-        [by_objective[one.objective][user] for one, user in zip(asked, users, strict=True)]
+    scores, lists = _wanted(assessor, assessment, users, asked)
+    may_stand, sizes, withheld, user, action, rank, score = listed(
+        *_shelf(assessor, assessment, events, at, settings),
+        np.ascontiguousarray(scores, np.float64),
+        assessor.domain_code,
+        discounts(settings.variety, scores.shape[1]),
+        lists,
     )
-    most = max(each.limit for each in asked)
-    best, sure_of = best_varied(scores, stand, assessor.domain_code, settings.variety, most)
-    sure, standing = sure_of.tolist(), np.count_nonzero(stand, axis=1).tolist()
-    lists = []
-    for row, (one, request_id) in enumerate(zip(asked, request_ids, strict=True)):
-        wanted = min(one.limit, standing[row])
-        if _explores(one, settings) or sure[row] < wanted:
-            places = stand[row].nonzero()[0]
-            lists.append(
-                chosen(assessor, assessment, places, one, settings, request_id, users[row])
-            )
-        else:
-            lists.append(Listed(best[row, :wanted], np.ones(wanted)))
-    return lists
+    chance = np.ones(len(action))
+    found = Lists(sizes.tolist(), withheld.tolist(), user, action, rank, score, chance)
+    if settings.exploration is not Exploration.OFF:
+        may = Eligible(may_stand, assessor.domains, assessor.domain_code)
+        ends = list(pairwise(accumulate(found.sizes, initial=0)))
+        for place, (one, name) in enumerate(zip(asked, request_ids, strict=True)):
+            if _explores(one, settings):
+                whose, items = users[place], slice(*ends[place])
+                mine = may.of(whose, one.domain)
+                by_chance = chosen(assessor, assessment, mine, one, settings, name, whose)
+                action[items], chance[items] = by_chance
+                score[items] = scores[lists[place, 0], by_chance.shown]
+    return found
+
+
+def _wanted(
+    assessor: Assessor, assessment: Assessment, users: Sequence[int], asked: Sequence[Asked]
+) -> tuple[FloatArray, IntArray]:
+    """Scores by everything that lists are ordered by, and ``lists`` as ``best_varied`` takes it."""
+    objectives = list(dict.fromkeys([each.objective for each in asked]))
+    by_objective = [assessment.score(each) for each in objectives]
+    n_users, n_actions = by_objective[0].shape
+    lists = [
+        (
+            objectives.index(one.objective) * n_users + user,
+            user,
+            number_of(one.domain, assessor),
+            min(one.limit, n_actions),
+        )
+        for one, user in zip(asked, users, strict=True)
+    ]
+    scores = by_objective[0] if len(by_objective) == 1 else np.concatenate(by_objective)
+    return scores, np.array(lists, np.int64)
+
+
+def _shelf(
+    assessor: Assessor, assessment: Assessment, events: Events, at: float, settings: Settings
+) -> _Shelf:
+    return (
+        assessor.active,
+        np.ascontiguousarray(assessment.decisions.verdict, np.int8),
+        *event_columns(events),
+        float(at),
+        assessor.repeat_days,
+        float(settings.dismiss_rest_days),
+        float(settings.snooze_rest_days),
+    )
 
 
 def chosen(

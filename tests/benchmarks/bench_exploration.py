@@ -73,7 +73,7 @@ def pieces(published: Published) -> None:
     at = now.timestamp()
     one = take_users(records, 0, 1)
     assessment = assessor.assess(one, at, Audience.USER)
-    places, _ = eligible(assessor, assessment, one.events, at, Settings()).of(0, None)
+    places = eligible(assessor, assessment, one.events, at, Settings()).of(0, None)
     ten = places[:10]
     jobs = {
         "standard errors of ten": lambda: assessor.standard_error(assessment, ten),

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from recommender.dataset import Events
 from recommender.domain import EVENT_CODES
-from recommender.ranking import best_varied, resting, varied_order
+from recommender.listing import best_varied
+from recommender.ranking import discounts, resting, varied_order
 
 DAY = 86_400.0
 NOW = 1_700_000_000.0
@@ -83,22 +84,31 @@ def test_the_order_is_that_of_greedy_picking(
     assert ours == pytest.approx(picked, abs=1e-12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_the_first_of_several_lists_are_those_of_the_whole_lists(data: st.DataObject) -> None:
-    n_lists, n_actions = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 60))
-    limit, variety = data.draw(st.integers(1, 5)), data.draw(st.sampled_from([0.3, 0.8, 1.0]))
-    seed = data.draw(st.integers(0, 10_000))
-    chance = np.random.default_rng(seed)
+    n_users, n_actions = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 60))
+    variety = data.draw(st.sampled_from([0.3, 0.8, 1.0]))
+    chance = np.random.default_rng(data.draw(st.integers(0, 10_000)))
     steps = data.draw(st.sampled_from([3, 100]))  # many equal ones, or few
-    scores = chance.integers(0, steps, (n_lists, n_actions)) / steps
-    stand = chance.random((n_lists, n_actions)) < data.draw(st.sampled_from([0.0, 0.1, 0.9]))
-    domains = chance.integers(0, data.draw(st.integers(1, 6)), n_actions)
-    places, sure = best_varied(scores, stand, domains, variety, limit)
-    for row in range(n_lists):
-        may = stand[row].nonzero()[0]
-        whole = may[varied_order(scores[row][may], domains[may], variety)][:limit]
-        assert sure[row] <= len(whole)
-        assert places[row, : sure[row]].tolist() == whole[: sure[row]].tolist()
-        if 4 * limit >= n_actions:
-            assert sure[row] == len(whole)
+    scores = chance.integers(0, steps, (2 * n_users, n_actions)) / steps
+    stand = chance.random((n_users, n_actions)) < data.draw(st.sampled_from([0.0, 0.1, 0.9]))
+    n_domains = data.draw(st.integers(1, 6))
+    domains = chance.integers(0, n_domains, n_actions)
+    n_lists = data.draw(st.integers(0, 5))
+    lists = np.stack(
+        [
+            chance.integers(0, 2 * n_users, n_lists),
+            chance.integers(0, n_users, n_lists),
+            chance.integers(-2, n_domains + 1, n_lists),
+            chance.integers(0, n_actions + 1, n_lists),
+        ],
+        axis=1,
+    )
+    found = best_varied(scores, stand, domains, discounts(variety, n_actions), lists)
+    assert found.shape == (n_lists, lists[:, 3].max(initial=0))
+    for places, (row, user, only, wanted) in zip(found, lists.tolist(), strict=True):
+        may = np.flatnonzero(stand[user] & ((only == -1) | (domains == only)))
+        whole = may[varied_order(scores[row][may], domains[may], variety)][:wanted]
+        assert places[: len(whole)].tolist() == whole.tolist()
+        assert (places[len(whole) :] == -1).all()

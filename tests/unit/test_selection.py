@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from recommender.assess import Assessment, Assessor
 from recommender.dataset import Events, FloatArray, IntArray
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, Audience, Exploration, Objective
+from recommender.ranking import resting, varied_order
 from recommender.recommend import Ask
-from recommender.selection import Listed, chosen, eligible
+from recommender.selection import Listed, chosen, eligible, lists_of
 from recommender.settings import Settings
 
 ALLOW, CAUTION, WITHHOLD = range(3)
@@ -61,7 +62,7 @@ class World:
 
     def places(self, ask: Ask) -> IntArray:
         may = eligible(self.assessor, self.assessment, self.events(), NOW, Settings())
-        return may.of(0, ask.domain)[0]
+        return may.of(0, ask.domain)
 
     def listed(self, ask: Ask, request_id: str, **given: Any) -> Listed:
         return chosen(
@@ -187,3 +188,57 @@ def test_the_settings_come_from_the_environment_and_are_bounded(
             wrong.setenv(f"RECOMMENDER_{name}", value)
             with pytest.raises(ValidationError):
                 Settings()
+
+
+@limits(deadline=None, max_examples=100)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(0, 60),
+    kind=st.sampled_from(list(Exploration)),
+    asked=st.lists(
+        st.builds(
+            Ask,
+            limit=st.integers(1, 80),
+            domain=st.sampled_from([None, "a", "no such"]),
+            audience=st.sampled_from(list(Audience)),
+            objective=st.sampled_from(list(Objective)),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_lists_together_are_those_of_each_alone(
+    seed: int, n: int, kind: Exploration, asked: list[Ask]
+) -> None:
+    world, settings = World(seed, n, 0.3), Settings(exploration=kind, exploration_rate=0.3)
+    of_world = (world.assessor, world.assessment)
+    ids = [f"q{place}" for place in range(len(asked))]
+    users = [0] * len(asked)
+    found = lists_of(*of_world, world.events(), NOW, users, asked, settings, ids)
+    rests = resting(
+        world.events(),
+        world.assessor.repeat_days,
+        NOW,
+        dismiss_rest_days=settings.dismiss_rest_days,
+        snooze_rest_days=settings.snooze_rest_days,
+    )
+    start = 0
+    for ask, name, size, held in zip(asked, ids, found.sizes, found.withheld, strict=True):
+        of_domain = np.array([ask.domain in (None, each) for each in world.assessor.domains], bool)
+        withheld = world.assessor.active & of_domain & (world.verdict[0] == WITHHOLD)
+        places = np.flatnonzero(world.assessor.active & of_domain & ~withheld & ~rests)
+        alone = chosen(*of_world, places, ask, settings, name)
+        items = slice(start, start + size)
+        score = world.assessment.score(ask.objective)[0]
+        if kind is Exploration.OFF:
+            order = varied_order(
+                score[places], world.assessor.domain_code[places], settings.variety
+            )
+            assert alone.shown.tolist() == places[order][: ask.limit].tolist()
+        assert found.action[items].tolist() == alone.shown.tolist()
+        assert found.propensity[items].tolist() == alone.propensity.tolist()
+        assert found.score[items].tolist() == score[alone.shown].tolist()
+        assert held == np.count_nonzero(withheld)
+        start += size
+    assert start == len(found.action) == len(found.user)
+    assert (found.user == 0).all()
