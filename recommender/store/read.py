@@ -213,10 +213,13 @@ def _record_query(dialect: str, room: int) -> str:
     number, word = "CAST(NULL AS double precision)", "CAST(NULL AS text)"
 
     def of(kind: int, columns: str, table: str, more: str = "") -> str:
-        return (
-            f"SELECT place + {kind} * CAST({people} AS integer), {columns}"
-            f" FROM who CROSS JOIN {table} WHERE user_id = id{more}"
-        )
+        tag = f"SELECT place + {kind} * CAST({people} AS integer)"
+        theirs = f"{table} WHERE user_id = id{more}"
+        if dialect == POSTGRESQL:
+            # One look into an index for each person, whatever the planner thinks of the table.
+            each = f"SELECT {columns} FROM {theirs} OFFSET 0"
+            return f"{tag}, found.* FROM who CROSS JOIN LATERAL ({each}) AS found"
+        return f"{tag}, {columns} FROM who CROSS JOIN {theirs}"
 
     profile = f"{profile_sql(dialect)}, {number}, {number}"
     at = instant_sql(dialect, "occurred_at")
@@ -225,7 +228,7 @@ def _record_query(dialect: str, room: int) -> str:
     reading = f"{at}, metric, observation_id, {word}, value, {number}"
     at = instant_sql(dialect, "acknowledged_at")
     alert = f"{at}, alert_id, {word}, {word}, {number}, {number}"
-    who = f"WITH who (id, place) AS MATERIALIZED ({_who(dialect, room)}) "
+    who = f"WITH who (id, place) AS ({_who(dialect, room)}) "
     return who + " UNION ALL ".join(
         (
             of(_PROFILE, profile, "users"),

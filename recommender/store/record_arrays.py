@@ -31,7 +31,7 @@ from recommender.store.in_order import in_order
 
 # SQLite's date functions cost more than parsing the text here, and round.
 _INSTANT = {
-    "sqlite": "substr({0}, 1, 26) AS at",
+    "sqlite": "{0} AS at",
     "postgresql": "date_part('epoch', {0}) AS at",
 }
 _MICROSECONDS = 1e6
@@ -47,7 +47,9 @@ def instant_sql(dialect: str, column: str) -> str:
 def seconds(instants: Sequence[Any]) -> FloatArray:
     """Seconds since 1970, exact to the microsecond, of what ``instant_sql`` gave."""
     if instants and isinstance(instants[0], str):
-        return np.array(instants, dtype="datetime64[us]").view(np.int64) / _MICROSECONDS
+        # Without the Z at the end, for which numpy would warn.
+        texts = np.array(instants, dtype="S26")
+        return texts.astype("datetime64[us]").view(np.int64) / _MICROSECONDS
     return np.array(instants, dtype=np.float64)
 
 
