@@ -78,14 +78,14 @@ def alerts_value(rows: Sequence[AlertRow]) -> dict[str, str]:
     return {"raised": json_text([(*row, row.raised_at) for row in _each_once(rows)])}
 
 
-def alerts_into_sqlite(rows: Sequence[AlertRow]) -> tuple[str, list[Any]]:
-    """Statement that keeps some alerts, and its values."""
-    row, rows = f"({', '.join('?' * (len(AlertRow._fields) + 1))})", _each_once(rows)
-    values = []
-    for each in rows:
+def alerts_into_sqlite(rows: Sequence[AlertRow]) -> tuple[str, list[Sequence[Any]]]:
+    """Statement that keeps an alert, and the values of each."""
+    values: list[Sequence[Any]] = []
+    for each in _each_once(rows):
         at = instant_value(SQLITE, each.raised_at)
-        values += [*each[:-1], at, at]
-    return f"INSERT INTO alerts ({_COLUMNS}) VALUES {', '.join([row] * len(rows))} {_AGAIN}", values
+        values.append((*each[:-1], at, at))
+    marks = ", ".join("?" * (len(AlertRow._fields) + 1))
+    return f"INSERT INTO alerts ({_COLUMNS}) VALUES ({marks}) {_AGAIN}", values
 
 
 def _each_once(rows: Sequence[AlertRow]) -> list[AlertRow]:

@@ -201,7 +201,7 @@ def _places(column: pa.ChunkedArray, values: pa.Array) -> Int32Array:
 def _seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_floating(column.type):
         return np.asarray(column.to_numpy())
-    microseconds = column.cast(pa.timestamp("us")).cast(_WHOLE).to_numpy()
+    microseconds = column.cast(pa.timestamp("us", "UTC")).cast(_WHOLE).to_numpy()
     return np.asarray(microseconds / 1e6)
 
 

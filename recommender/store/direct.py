@@ -36,20 +36,20 @@ class Direct:
         """Run a statement for what it changes."""
         self._cursor.execute(statement, values)
 
-    def run_together(self, statements: Iterable[tuple[str, Sequence[Any]]]) -> None:
-        """Run statements, each with the values of its ``?``, of which all is kept or nothing.
+    def run_together(self, statements: Iterable[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+        """Run statements, each for rows of values of its ``?``, of which all is kept or nothing.
 
         SQLite only, PostgreSQL needs but one.
         """
-        run = self._cursor.execute
-        run("SAVEPOINT together")  # BEGIN can't where threads share a connection, in memory
+        cursor = self._cursor
+        cursor.execute("SAVEPOINT together")  # BEGIN can't where threads share a connection
         try:
-            for statement, values in statements:
-                run(statement, values)
+            for statement, rows in statements:
+                cursor.executemany(statement, rows)
         except BaseException:
-            self._cursor.connection.rollback()  # of nothing, where a full disk has undone it
+            cursor.connection.rollback()  # of nothing, where a full disk has undone it
             raise
-        run("RELEASE together")
+        cursor.execute("RELEASE together")
 
 
 def placeholder(dialect: str, name: str) -> str:

@@ -201,12 +201,18 @@ def _postgresql(url: URL, patience: Patience | None) -> Engine:
     return engine
 
 
+# The default one asks the system four times, this one once; Windows has none.
+_Selector: type[selectors.BaseSelector] = getattr(
+    selectors, "PollSelector", selectors.DefaultSelector
+)
+
+
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     # An idle connection has something to read only if the server ended it: asking the
     # socket costs microseconds where a ping would cost a round trip.
     if connection.closed:
         raise DisconnectionError("closed")
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
         if selector.select(timeout=0):
             raise DisconnectionError("ended by the server")

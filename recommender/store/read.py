@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
+import numpy as np
 from sqlalchemy import (
     Connection,
     RowMapping,
@@ -17,7 +19,7 @@ from sqlalchemy import (
 
 from recommender.catalogue_parts import eligibility_of
 from recommender.columns import ACTION_ID, CONDITIONS, ELIGIBLE, USER_ID
-from recommender.dataset import Records
+from recommender.dataset import Int32Array, Records
 from recommender.domain import Action, Catalogue, Evidence, MetricsList, Sex, User
 from recommender.store import schema
 from recommender.store.bulk import load_records as load_records
@@ -138,25 +140,29 @@ def load_user_records(
     given = _people(store.dialect, user_ids)
     rows = store.rows(
         _record_query(store.dialect, len(given)),
-        given | {"as_of": instant_value(store.dialect, as_of)},
+        given | {"people": len(user_ids), "as_of": instant_value(store.dialect, as_of)},
     )
     # A database may mix kinds and people: nothing says in which order UNION ALL gives them.
-    kinds: tuple[list[tuple[Any, ...]], ...] = ([], [], [], [])
-    for row in rows:
-        kinds[row[0]].append(row)
-    profiles = {row[7]: row for row in kinds[_PROFILE]}
-    listed = [profiles.get(user_id, _NO_PROFILE) for user_id in user_ids]
-    place = {user_id: number for number, user_id in enumerate(user_ids)}
+    rows.sort(key=itemgetter(0))
+    tags, *columns = zip(*rows, strict=True) if rows else [()] * 7
+    place, profiles, events, observations, acknowledged = _by_kind(tags, len(user_ids))
+    listed = [_NO_PROFILE] * len(user_ids)
+    for row in rows[profiles]:
+        listed[row[0]] = row
     records = Records(
         user_arrays(user_ids, *([row[column] for row in listed] for column in range(1, 5))),
-        event_arrays(kinds[_EVENT], catalogue, place),
-        observation_arrays(kinds[_OBSERVATION], metrics, place),
+        event_arrays(catalogue, place[events], *(column[events] for column in columns)),
+        observation_arrays(
+            metrics,
+            place[observations],
+            *(columns[number][observations] for number in (0, 1, 2, 4)),
+        ),
     )
-    return Held(records, {row[2]: instant(row[1]) for row in kinds[_ACKNOWLEDGED]})
+    return Held(records, {row[2]: instant(row[1]) for row in rows[acknowledged]})
 
 
 _PROFILE, _EVENT, _OBSERVATION, _ACKNOWLEDGED = range(4)
-_NO_PROFILE: tuple[Any, ...] = (_PROFILE, *[None] * 7)
+_NO_PROFILE: tuple[Any, ...] = (None,) * 7
 
 
 def _people(dialect: str, user_ids: Sequence[str]) -> dict[str, Any]:
@@ -164,36 +170,72 @@ def _people(dialect: str, user_ids: Sequence[str]) -> dict[str, Any]:
     if dialect == POSTGRESQL:
         return {"users": list(user_ids)}
     room = 1 << (len(user_ids) - 1).bit_length()
-    padded = [*user_ids, *[user_ids[-1]] * (room - len(user_ids))]
+    padded = [*user_ids, *[None] * (room - len(user_ids))]
     return {f"user{number}": user_id for number, user_id in enumerate(padded)}
+
+
+def _who(dialect: str, room: int) -> str:
+    """SQL for ids and places of the people that ``_people`` names."""
+    if dialect == POSTGRESQL:
+        # The planner can't see through the inner SELECT how many people there are: so the plan
+        # for any number of them serves, and is made once.
+        users = f"(SELECT CAST({placeholder(dialect, 'users')} AS text[]))"
+        return (
+            f"SELECT id, CAST(n AS integer) - 1 FROM unnest({users}) WITH ORDINALITY AS u (id, n)"
+        )
+    names = (placeholder(dialect, f"user{number}") for number in range(room))
+    return f"VALUES {', '.join(f'({name}, {place})' for place, name in enumerate(names))}"
+
+
+def _by_kind(tags: Sequence[int], people: int) -> tuple[Int32Array, slice, slice, slice, slice]:
+    """Place of each row's person, and where the rows of each kind are; tags ascend."""
+    tag = np.array(tags, dtype=np.int32)
+    profile, event, observation, acknowledged = np.searchsorted(
+        tag, np.arange(4, dtype=np.int32) * np.int32(people)
+    ).tolist()
+    return (
+        tag % np.int32(people),
+        slice(profile, event),
+        slice(event, observation),
+        slice(observation, acknowledged),
+        slice(acknowledged, len(tags)),
+    )
 
 
 @lru_cache
 def _record_query(dialect: str, room: int) -> str:
     """One query for everything of some people: one snapshot, one round trip.
 
-    Rows are as ``record_arrays`` takes them: the kind of record, six columns, the user.
+    A row's first column is the place of the person, and the kind of record times the number of
+    people; then come six columns.
     """
-    if dialect == POSTGRESQL:
-        theirs = f"user_id = ANY({placeholder(dialect, 'users')})"
-    else:
-        names = (placeholder(dialect, f"user{number}") for number in range(room))
-        theirs = f"user_id IN ({', '.join(names)})"
-    as_of = placeholder(dialect, "as_of")
+    people, as_of = placeholder(dialect, "people"), placeholder(dialect, "as_of")
     number, word = "CAST(NULL AS double precision)", "CAST(NULL AS text)"
-    return (
-        f"SELECT {_PROFILE}, {profile_sql(dialect)}, {number}, {number}, user_id FROM users"
-        f" WHERE {theirs} UNION ALL "
-        f"SELECT {_EVENT}, {instant_sql(dialect, 'occurred_at')}, action_id, type, request_id,"
-        f" propensity, value, user_id FROM events WHERE {theirs} AND occurred_at <= {as_of}"
-        " UNION ALL "
-        f"SELECT {_OBSERVATION}, {instant_sql(dialect, 'observed_at')}, metric, observation_id,"
-        f" {word}, value, {number}, user_id FROM observations"
-        f" WHERE {theirs} AND observed_at <= {as_of}"
-        " UNION ALL "
-        f"SELECT {_ACKNOWLEDGED}, {instant_sql(dialect, 'acknowledged_at')}, alert_id, {word},"
-        f" {word}, {number}, {number}, user_id FROM alerts"
-        f" WHERE {theirs} AND acknowledged_at IS NOT NULL"
+
+    def of(kind: int, columns: str, table: str, more: str = "") -> str:
+        tag = f"SELECT place + {kind} * CAST({people} AS integer)"
+        theirs = f"{table} WHERE user_id = id{more}"
+        if dialect == POSTGRESQL:
+            # One look into an index for each person, whatever the planner thinks of the table.
+            each = f"SELECT {columns} FROM {theirs} OFFSET 0"
+            return f"{tag}, found.* FROM who CROSS JOIN LATERAL ({each}) AS found"
+        return f"{tag}, {columns} FROM who CROSS JOIN {theirs}"
+
+    profile = f"{profile_sql(dialect)}, {number}, {number}"
+    at = instant_sql(dialect, "occurred_at")
+    event = f"{at}, action_id, type, request_id, propensity, value"
+    at = instant_sql(dialect, "observed_at")
+    reading = f"{at}, metric, observation_id, {word}, value, {number}"
+    at = instant_sql(dialect, "acknowledged_at")
+    alert = f"{at}, alert_id, {word}, {word}, {number}, {number}"
+    who = f"WITH who (id, place) AS ({_who(dialect, room)}) "
+    return who + " UNION ALL ".join(
+        (
+            of(_PROFILE, profile, "users"),
+            of(_EVENT, event, "events", f" AND occurred_at <= {as_of}"),
+            of(_OBSERVATION, reading, "observations", f" AND observed_at <= {as_of}"),
+            of(_ACKNOWLEDGED, alert, "alerts", " AND acknowledged_at IS NOT NULL"),
+        )
     )
 
 

@@ -6,9 +6,11 @@ content, so that a live answer and the nightly scores see the very same arrays.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from itertools import count, repeat
+from typing import Any
 
 import numpy as np
 import orjson
@@ -25,10 +27,11 @@ from recommender.dataset import (
     Users,
 )
 from recommender.domain import EVENT_CODES, SECONDS_PER_DAY, SEX_CODES, Catalogue, MetricsList, Sex
+from recommender.store.in_order import in_order
 
 # SQLite's date functions cost more than parsing the text here, and round.
 _INSTANT = {
-    "sqlite": "substr({0}, 1, 26) AS at",
+    "sqlite": "{0} AS at",
     "postgresql": "date_part('epoch', {0}) AS at",
 }
 _MICROSECONDS = 1e6
@@ -44,7 +47,9 @@ def instant_sql(dialect: str, column: str) -> str:
 def seconds(instants: Sequence[Any]) -> FloatArray:
     """Seconds since 1970, exact to the microsecond, of what ``instant_sql`` gave."""
     if instants and isinstance(instants[0], str):
-        return np.array(instants, dtype="datetime64[us]").view(np.int64) / _MICROSECONDS
+        # Without the Z at the end, for which numpy would warn.
+        texts = np.array(instants, dtype="S26")
+        return texts.astype("datetime64[us]").view(np.int64) / _MICROSECONDS
     return np.array(instants, dtype=np.float64)
 
 
@@ -98,68 +103,63 @@ def _attribute_columns(texts: Iterable[str | None], count: int) -> dict[str, Obj
 
 
 def event_arrays(
-    rows: Sequence[Sequence[Any]], catalogue: Catalogue, places: Mapping[str, int]
+    catalogue: Catalogue,
+    user: Int32Array,
+    at: Sequence[Any],
+    action: Sequence[str],
+    kind: Sequence[str],
+    request: Sequence[str | None],
+    propensity: Sequence[float | None],
+    value: Sequence[float | None],
 ) -> Events:
-    """Build the events of some people.
+    """Build events from columns; instants are as ``instant_sql`` gives them.
 
-    Parameters
-    ----------
-    rows
-        Something, what ``instant_sql`` gave, action_id, type, request_id, propensity, value,
-        user_id.
-    places
-        User ids, numbered.
+    Those of an action that the catalogue doesn't have are left out.
     """
-    _, at, action, kind, request, propensity, value, user = _columns(rows, 2, catalogue.index)
-    requests = {name: place for place, name in enumerate(dict.fromkeys(request))}
-    requests[None] = -1
-    return ordered_events(
-        _codes(user, places, np.int32),
+    number: defaultdict[str | None, int] = defaultdict(count().__next__, {None: -1})
+    columns = (
+        user,
         _codes(action, catalogue.index, np.int32),
-        _codes(kind, EVENT_CODES, np.int8),
+        np.fromiter(map(EVENT_CODES.__getitem__, kind), np.int8, len(user)),
         seconds(at),
-        _codes(request, requests, np.int64),
+        np.fromiter(map(number.__getitem__, request), np.int64, len(user)),
         np.array(propensity, dtype=np.float64),
         np.array(value, dtype=np.float64),
     )
+    return ordered_events(*_known(columns))
 
 
 def observation_arrays(
-    rows: Sequence[Sequence[Any]], metrics: MetricsList, places: Mapping[str, int]
+    metrics: MetricsList,
+    user: Int32Array,
+    at: Sequence[Any],
+    metric: Sequence[str],
+    ids: Sequence[str],
+    value: Sequence[float],
 ) -> Observations:
-    """Build the readings of some people.
+    """Build readings from columns; instants are as ``instant_sql`` gives them.
 
-    Parameters
-    ----------
-    rows
-        Something, what ``instant_sql`` gave, metric, observation_id, something, value, something,
-        user_id.
-    places
-        User ids, numbered.
+    Those of a metric that isn't listed are left out.
     """
-    _, at, metric, ids, _, value, _, user = _columns(rows, 2, metrics.index)
-    return ordered_observations(
-        _codes(user, places, np.int32),
+    columns = (
+        user,
         _codes(metric, metrics.index, np.int32),
         np.array(value, dtype=np.float64),
         seconds(at),
         np.array(ids, dtype=np.object_),
     )
+    return ordered_observations(*_known(columns))
 
 
-_Code = TypeVar("_Code", np.int8, np.int32, np.int64)
+def _codes(names: Sequence[str], numbers: Mapping[str, int], dtype: type[np.int32]) -> Int32Array:
+    """Numbers of names, -1 for those that have none."""
+    return np.fromiter(map(numbers.get, names, repeat(-1)), dtype, len(names))
 
 
-def _columns(
-    rows: Sequence[Sequence[Any]], named: int, known: Mapping[str, int]
-) -> Sequence[Sequence[Any]]:
-    """Rows of eight columns turned into columns; only rows whose name is known."""
-    kept = [row for row in rows if row[named] in known]
-    return list(zip(*kept, strict=True)) or [()] * 8
-
-
-def _codes(values: Sequence[Any], numbers: Mapping[Any, int], dtype: type[_Code]) -> NDArray[_Code]:
-    return np.fromiter(map(numbers.__getitem__, values), dtype, len(values))
+def _known(columns: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+    """Only rows whose name, numbered in the second column, is known."""
+    known = columns[1] >= 0
+    return columns if known.all() else tuple(column[known] for column in columns)
 
 
 def ordered_events(
@@ -172,8 +172,12 @@ def ordered_events(
     value: FloatArray,
 ) -> Events:
     """Put events into order of (user, at, action, kind), then of the rest."""
-    order = np.lexsort((action * np.int32(len(EVENT_CODES)) + kind, at, user))
-    order = _untied(order, (user, at, action, kind), (request, value, propensity))
+    what = action * np.float64(len(EVENT_CODES)) + kind
+    order, moved, tied = in_order(user.astype(np.int64), at, what)
+    if tied:
+        order = _untied(order, (user, at, action, kind), (request, value, propensity))
+    elif not moved:
+        return Events(user, action, kind, at, request, propensity, value)
     return Events(
         user=user[order],
         action=action[order],
@@ -189,12 +193,10 @@ def _untied(
     order: IntArray, keys: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]
 ) -> IntArray:
     """Order what is equal in ``keys`` by ``others``, the last first; that is rare."""
-    tied = np.ones(max(len(order) - 1, 0), np.bool_)
+    tied = np.ones(len(order) - 1, np.bool_)
     for key in keys:
         ordered = key[order]
         tied &= ordered[1:] == ordered[:-1]
-    if not tied.any():
-        return order
     places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
     some = order[places]
     again = np.lexsort((*(other[some] for other in others), *(key[some] for key in keys[::-1])))
@@ -211,7 +213,10 @@ def ordered_observations(
     ids: ObjectArray | None = None,
 ) -> Observations:
     """Put readings into order of (user, metric, at, value)."""
-    order = np.lexsort((value, at, metric, user))
+    whose = (user.astype(np.int64) << 32) + metric
+    order, moved, _ = in_order(whose, at, value)
+    if not moved:
+        return Observations(user, metric, value, at, ids)
     return Observations(
         user=user[order],
         metric=metric[order],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from orjson import Fragment
@@ -113,7 +114,7 @@ def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertR
 def _row(dialect: str, given: Logged) -> dict[str, Any]:
     """Values of both rows by name; JSON as text for SQLite, else as part of the rows' own."""
     answer, asked, asker = given.answer, given.asked, given.asker
-    at = instant_value(dialect, answer.generated_at)
+    at = _written(dialect, answer.generated_at)
     alerts = [(alert.rule_id, alert.severity) for alert in answer.alerts]
     as_text = dialect == SQLITE
     return {
@@ -121,7 +122,7 @@ def _row(dialect: str, given: Logged) -> dict[str, Any]:
         "user_id": answer.user_id,
         "run_id": answer.run_id,
         "generated_at": at,
-        "as_of": instant_value(dialect, asked.as_of) if asked.as_of else at,
+        "as_of": _written(dialect, asked.as_of) if asked.as_of else at,
         "channel": asked.channel,
         "objective": asked.objective,
         "audience": asked.audience,
@@ -142,6 +143,9 @@ def _row(dialect: str, given: Logged) -> dict[str, Any]:
     }
 
 
+_written = lru_cache(maxsize=64)(instant_value)
+"""Answers given together are of one instant."""
+
 _REQUESTS = ("requests", {column.name: column.name for column in schema.requests.columns})
 _ACCESS = (
     "access_log",
@@ -155,18 +159,13 @@ _ACCESS = (
 
 
 def _into_sqlite(
-    table: tuple[str, Mapping[str, str]], rows: Sequence[Mapping[str, Any]]
-) -> tuple[str, list[Any]]:
-    """One statement for all rows, since each row that SQLite is given alone costs a step."""
+    table: tuple[str, Mapping[str, str]], rows: Iterable[Mapping[str, Any]]
+) -> tuple[str, list[Sequence[Any]]]:
+    """A statement that keeps a row, and the values of each: SQLite takes longer over a long one."""
     name, columns = table
-    values = [row[column] for row in rows for column in columns.values()]
-    return _sqlite_insert(name, tuple(columns), len(rows)), values
-
-
-@lru_cache
-def _sqlite_insert(table: str, columns: tuple[str, ...], count: int) -> str:
-    row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+    return statement, list(map(itemgetter(*columns.values()), rows))
 
 
 @lru_cache

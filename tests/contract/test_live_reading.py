@@ -68,7 +68,7 @@ def visits(engine: Engine) -> dict[str, str]:
         load_user_records(planner, PEOPLE[:2], NOW, catalogue, METRICS)
         if engine.dialect.name == "sqlite":
             steps = [str(row[3]).split(maxsplit=2) for row in planner.plan]
-            return {step[1]: step[2] for step in steps if step[0] in ("SEARCH", "SCAN")}
+            return {step[1]: " ".join(step[2:]) for step in steps if step[0] in ("SEARCH", "SCAN")}
         found = planner.plan[0][0]
         plan = found if isinstance(found, list) else json.loads(found)
         conn.invalidate()  # it has settings of its own

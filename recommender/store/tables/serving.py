@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
 from recommender.store.column_types import Json, UtcInstant
 from recommender.store.tables.base import metadata, one_of
@@ -56,6 +56,8 @@ requests = Table(
 )
 
 
+_ACKNOWLEDGED = text("acknowledged_at IS NOT NULL")
+
 alerts = Table(
     "alerts",
     metadata,
@@ -81,6 +83,12 @@ alerts = Table(
     ),
     one_of("severity", "info", "warning", "critical"),
     Index(None, "user_id", "last_raised_at"),
+    Index(
+        "ix_alerts_acknowledged",
+        "user_id",
+        postgresql_where=_ACKNOWLEDGED,
+        sqlite_where=_ACKNOWLEDGED,
+    ),
     comment="Alerts delivered with answers: one row for each rule and reading of a person.",
 )
 
