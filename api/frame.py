@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender.errors import RecommenderError, StoreError
-from recommender.logs import CONTEXT, Entry, fault
+from recommender.logs import CONTEXT, Entry, fault, note
 
 from .errors import described, from_error, from_http, problem_response
 from .paths import keep_slashes
@@ -78,7 +78,7 @@ class Frame:
                 status=status,
                 ms=round(seconds * 1000, 2),
             )
-            _LOG.info(entry)
+            note(_LOG, entry)
 
 
 class _Answer:

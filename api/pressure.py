@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 
 from anyio import Semaphore, WouldBlock, fail_after
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,31 +79,22 @@ class Pressure:
         self._slow_seconds = settings.http_database_seconds * _SLOW_SHARE
         self._rests_until = float("-inf")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         if scope["method"] == "POST" and scope["path"] in INGEST_PATHS:
-            await self._batches.enter()
-            try:
-                await self._in_turn(scope, receive, send)
-            finally:
-                self._batches.leave()
-        else:
+            return self._batch(scope, receive, send)
+        return self._in_turn(scope, receive, send)
+
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._batches.enter()
+        try:
             await self._in_turn(scope, receive, send)
+        finally:
+            self._batches.leave()
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._answers.enter()
-        try:
-            await self._answer(scope, receive, send)
-        finally:
-            self._answers.leave()
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.monotonic()
-        if started < self._rests_until:
-            raise _overloaded()
         status = 0
 
         async def noted(message: Message) -> None:
@@ -110,12 +102,19 @@ class Pressure:
             status = message.get("status", status)
             await send(message)
 
-        if scope["method"] in _BODY_METHODS:
-            receive = _in_time(receive, self._body_seconds)
-        await self._app(scope, receive, noted)
-        ended = time.monotonic()
-        if status == OVERLOADED[0] and ended - started >= self._slow_seconds:
-            self._rests_until = ended + _REST_SECONDS
+        await self._answers.enter()
+        try:
+            started = time.monotonic()
+            if started < self._rests_until:
+                raise _overloaded()
+            if scope["method"] in _BODY_METHODS:
+                receive = _in_time(receive, self._body_seconds)
+            await self._app(scope, receive, noted)
+            ended = time.monotonic()
+            if status == OVERLOADED[0] and ended - started >= self._slow_seconds:
+                self._rests_until = ended + _REST_SECONDS
+        finally:
+            self._answers.leave()
 
 
 def _overloaded() -> Problem:

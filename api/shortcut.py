@@ -9,7 +9,7 @@ two give the same answers, which a test compares.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,32 +64,39 @@ class Shortcut:
         self._app = app
         self._state = state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         found = recognised(scope)
         if found is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         scope["route"] = Route
+        return self._answer(found, scope, receive, send)
+
+    async def _answer(
+        self, found: tuple[str, Wish, Sent], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        user_id, wish, sent = found
+        state, client = self._state, scope.get("client")
         try:
-            body = await self._answer(scope, *found)
+            caller = await let_in(
+                state,
+                "read",
+                sent.authorization,
+                client[0] if client else "",
+                sent.purpose,
+                user_id,
+            )
+            ask = Ask(*wish, asker=caller.asker)
+            body = await state.desk.ask(Question(user_id, ask, WATCH.get()))
         except HTTPException as error:
             await from_http(error)(scope, receive, send)
             return
         except RecommenderError as error:
-            await from_own(self._state.telemetry, error)(scope, receive, send)
+            await from_own(state.telemetry, error)(scope, receive, send)
             return
         headers = [(b"content-length", b"%d" % len(body)), _JSON]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-    async def _answer(self, scope: Scope, user_id: str, wish: Wish, sent: Sent) -> bytes:
-        address = scope["client"][0] if scope.get("client") else ""
-        caller = await let_in(
-            self._state, "read", sent.authorization, address, sent.purpose, user_id
-        )
-        ask = Ask(*wish, asker=caller.asker)
-        return await self._state.desk.ask(Question(user_id, ask, WATCH.get()))
 
 
 def recognised(scope: Scope) -> tuple[str, Wish, Sent] | None:
@@ -130,13 +137,16 @@ def _wish(query: bytes) -> Wish | None:
 
 def _sent(headers: Sequence[tuple[bytes, bytes]]) -> Sent | None:
     """The headers that matter, None if there is anything unusual about them."""
-    found: dict[bytes, str] = {}
+    authorization = purpose = None
     for name, value in headers:
-        if name in (b"authorization", b"x-purpose"):
-            if name in found:
+        if name == b"authorization":
+            if authorization is not None:
                 return None
-            found[name] = value.decode("latin-1")
-    purpose = found.get(b"x-purpose")
+            authorization = value.decode("latin-1")
+        elif name == b"x-purpose":
+            if purpose is not None:
+                return None
+            purpose = value.decode("latin-1")
     if purpose is not None and not _PURPOSE.fullmatch(purpose):
         return None
-    return Sent(found.get(b"authorization"), purpose)
+    return Sent(authorization, purpose)

@@ -81,6 +81,13 @@ def configuration(settings: LogSettings) -> dict[str, Any]:
 def start_log(settings: LogSettings) -> None:
     """Write this process's log as the settings say."""
     logging.config.dictConfig(configuration(settings))
+    # No line shows them, and every line would ask for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def note(log: logging.Logger, entry: Entry) -> None:
+    """Write a line of information, wanted or not; where in the code is not found out."""
+    log.handle(log.makeRecord(log.name, logging.INFO, "", 0, entry, (), None))
 
 
 def fault(error: BaseException) -> Entry:
