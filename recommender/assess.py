@@ -129,7 +129,10 @@ class Assessor:
         )
 
     def standard_error(
-        self, assessment: Assessment, actions: IntArray | None = None, user: int | None = None
+        self,
+        assessment: Assessment,
+        actions: IntArray | None = None,
+        user: int | IntArray | None = None,
     ) -> FloatArray:
         """Standard error of the log-odds of the asked actions (all if None).
 
@@ -141,13 +144,14 @@ class Assessor:
         assessment
             Of at most ``HybridModel.at_once`` people.
         actions
-            The same of all people, shape [n_asked], or others of each, [n_users, n_asked].
+            Shape [n_asked].
         user
-            The only one asked about, by place among those assessed.
+            The only one asked about, by place among those assessed, or the one that each action
+            is asked for, shape [n_asked]; everybody if None.
 
         Returns
         -------
-        array of shape [n_users, n_asked]
+        array of shape [n_users, n_asked], or [n_asked] where each action has its own person
             NaN throughout if the run is from before standard errors were kept.
         """
         assert assessment.view is not None  # few enough people were assessed

@@ -253,21 +253,9 @@ def _columns(
     figures[:, 2] += 0.0  # a benefit is never -0.0
     figures[:, PARTS_AT] = assessment.parts[rows.user, rows.action]
     figures[:, -2] = propensity
-    figures[:, -1] = _errors(assessor, assessment, rows)
+    figures[:, -1] = assessor.standard_error(assessment, rows.action, rows.user)
     decisions = assessment.decisions
     return Columns(rows, figures, decisions.verdict.take(place), decisions.rule.take(place))
-
-
-def _errors(assessor: Assessor, assessment: Assessment, rows: Rows) -> FloatArray:
-    """Standard error of each row, worked out for what is asked and no more."""
-    # Everybody's actions side by side; who has fewer than others is filled up.
-    many = np.bincount(rows.user, minlength=len(assessment.parts))
-    by_user = np.argsort(rows.user, kind="stable")
-    column = np.empty_like(rows.user)
-    column[by_user] = np.arange(len(column)) - (np.cumsum(many) - many).repeat(many)
-    asked = np.zeros((len(many), many.max()), dtype=np.int64)
-    asked[rows.user, column] = rows.action
-    return assessor.standard_error(assessment, asked)[rows.user, column]
 
 
 def has_profile(users: Users) -> BoolArray:

@@ -65,7 +65,7 @@ class Picture:
             parts=np.stack([part.ravel()[cell] for part in np.moveaxis(assessment.parts, -1, 0)]).T,
             verdict=self._verdicts.take(pa.array(decisions.verdict.ravel()[cell])),
             rule_id=self._rules.take(pa.array(decisions.rule.ravel()[cell] % len(self._rules))),
-            standard_error=assessor.standard_error(assessment, best)[user, rank],
+            standard_error=assessor.standard_error(assessment, action, user),
             withheld=self._refusals.texts(assessment, people),
         )
 

@@ -106,8 +106,11 @@ def joined(
 @compiled
 def _copied(text: Text, at: int, given: Text, begin: int, stop: int) -> int:
     """Write a stretch of a text into another from ``at`` on; returns where it ends there."""
-    for place in range(stop - begin):
-        text[at + place] = given[begin + place]
+    # A place without a sign can't count from the end: not having to look makes this ten times as
+    # quick.
+    to, source, many = np.uint64(at), np.uint64(begin), np.uint64(stop - begin)
+    for place in range(many):
+        text[to + place] = given[source + place]
     return at + stop - begin
 
 

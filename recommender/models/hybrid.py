@@ -101,7 +101,7 @@ class HybridModel:
         return candidate_parts(self.parameters, view)
 
     def standard_error(
-        self, view: View, actions: IntArray | None = None, user: int | None = None
+        self, view: View, actions: IntArray | None = None, user: int | IntArray | None = None
     ) -> FloatArray:
         """Standard error of the log-odds, of people looked at already.
 

@@ -14,9 +14,6 @@ from recommender.dataset import BoolArray, FloatArray, IntArray
 from recommender.models.fold_in import UserFactors
 from recommender.models.spread import for_new_actions
 
-_AT_ONCE = 2_000_000
-"""Numbers worked out at once: bounds memory, whatever the catalogue."""
-
 
 @dataclass(frozen=True)
 class RidgeSpread:
@@ -59,17 +56,28 @@ class RidgeSpread:
         )
 
     def taste_variance(
-        self, users: UserFactors, factors: FloatArray, actions: IntArray | slice
+        self,
+        users: UserFactors,
+        factors: FloatArray,
+        actions: IntArray | slice,
+        whose: IntArray | None = None,
     ) -> FloatArray:
         """Variance of the inner products of factors; see ``spread.Spread.taste_variance``."""
-        asked = factors[actions]
-        n_users, n_asked, n = len(users.mean), asked.shape[-2], asked.shape[-1]
-        person = np.empty((n_users, n_asked))
-        step = max(1, _AT_ONCE // max(n_asked * n, 1))
-        for start in range(0, n_users, step):
-            some = slice(start, start + step)
-            v = asked if asked.ndim == 2 else asked[some]
-            person[some] = ((v @ users.covariance[some]) * v).sum(axis=-1)
         trace = np.trace(users.covariance, axis1=1, axis2=2)
         action = (users.mean**2).sum(axis=1) + self.noise * trace
-        return np.asarray(self.noise * person + action[:, None] * self.tastes[actions])
+        asked = factors[actions]
+        if whose is None:
+            person: FloatArray = np.empty((len(users.mean), len(asked)))
+            for user, covariance in enumerate(users.covariance):
+                person[user] = _of_one(asked, covariance)
+            return np.asarray(self.noise * person + action[:, None] * self.tastes[actions])
+        person = np.empty(len(asked))
+        for user in np.unique(whose).tolist():
+            mine = whose == user
+            person[mine] = _of_one(asked[mine], users.covariance[user])
+        return np.asarray(self.noise * person + action[whose] * self.tastes[actions])
+
+
+def _of_one(factors: FloatArray, covariance: FloatArray) -> FloatArray:
+    """``v' S v`` of some actions' factors, shape [n_asked]."""
+    return np.asarray(((factors @ covariance) * factors).sum(axis=1))

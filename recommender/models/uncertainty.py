@@ -18,9 +18,12 @@ Chosen on cohorts with known truth, where 90 % intervals then hold it in 87 to 9
 
 
 def standard_error(
-    model: Parameters, view: View, actions: IntArray | None = None, user: int | None = None
+    model: Parameters,
+    view: View,
+    actions: IntArray | None = None,
+    user: int | IntArray | None = None,
 ) -> FloatArray:
-    """Standard error of the log-odds of the asked actions for every user of the view.
+    """Standard error of the log-odds of the asked actions for users of the view.
 
     What is not known of the action's base rate and of its coefficients, of its tastes and of the
     person's add up; that of behaviour's coefficients, shared by all actions, is next to nothing
@@ -29,24 +32,28 @@ def standard_error(
     Parameters
     ----------
     actions
-        The same of all users, shape [n_asked], others of each, [n_users, n_asked], or all if None.
+        Shape [n_asked], or all if None.
     user
-        The only one asked about, by place in the view.
+        The only one asked about, by place in the view, or the one that each action is asked for,
+        shape [n_asked]; everybody if None.
 
     Returns
     -------
-    array of shape [n_users, n_asked]
+    array of shape [n_users, n_asked], or [n_asked] where each action has its own user
         NaN throughout for a model from before standard errors were kept.
     """
-    who = slice(None) if user is None else slice(user, user + 1)
-    vectors, folded = view.vectors[who], view.factors
-    users = UserFactors(folded.mean[who], folded.covariance[who], folded.pull)
+    vectors, users = view.vectors, view.factors
+    whose = user if isinstance(user, np.ndarray) else None
+    if isinstance(user, int):
+        only = slice(user, user + 1)
+        vectors = vectors[only]
+        users = UserFactors(users.mean[only], users.covariance[only], users.pull)
     places: IntArray | slice = slice(None) if actions is None else actions
     if model.spread is None:
-        shape = np.empty(len(model.domain))[places].shape
-        return np.full((len(vectors), shape[-1]), np.nan)
-    own = model.spread.coefficients
-    variance = products(vectors**2, own[:, 1:], places)
-    variance += own[:, 0][places]
-    taste = model.spread.taste_variance(users, model.factors.mean, places)
+        asked = np.empty(len(model.domain))[places].shape
+        return np.full(asked if whose is not None else (len(vectors), *asked), np.nan)
+    squares = np.ones((len(vectors), 1 + model.n_features))  # of the constant, which is 1, first
+    np.square(vectors, out=squares[:, 1:])
+    variance = products(squares, model.spread.coefficients, places, whose)
+    taste = model.spread.taste_variance(users, model.factors.mean, places, whose)
     return np.asarray(WIDENING * np.sqrt(variance + model.trust.factor**2 * taste))

@@ -16,7 +16,7 @@ from recommender.knowledge import load_knowledge
 from recommender.published import Published
 from recommender.recommend import Ask, Question, answer_each
 from recommender.settings import Settings
-from recommender.store.engine import connect, reading
+from recommender.store.engine import connect, json_text, reading
 from recommender.store.queries import run_query
 
 _LIMITS = (1, 3, 10, 200)
@@ -26,7 +26,14 @@ _DOMAINS = (None, "activity", "no such domain")
 def _both(draft: Draft) -> list[tuple[bytes, bytes]]:
     written = zip(draft.logged, draft.items_as_json(), strict=True)
     pieces = [as_json(answer_document(each.answer, Fragment(items))) for each, items in written]
-    whole = [as_json(answer_document(answer)) for answer in draft.finished()]
+    answers = draft.finished()
+    whole = [as_json(answer_document(answer)) for answer in answers]
+    for each, answer in zip(draft.logged, answers, strict=True):
+        assert json.loads(json_text(each.items)) == json.loads(json_text(list(each.items)))
+        assert len(each.items) == len(answer.items)
+        assert [one[:4] for one in each.items[:2]] == [
+            (one.rank, one.action.action_id, one.score, one.p_complete) for one in answer.items[:2]
+        ]
     return list(zip(pieces, whole, strict=True))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from recommender.dataset import FloatArray, Records, select_events, take_users
 from recommender.domain import Catalogue
-from recommender.models import hybrid, positives_spread, ridge_spread
+from recommender.models import hybrid, positives_spread
 from recommender.models.artifact import pack, unpack
 from recommender.models.fold_in import UserFactors
 from recommender.models.hybrid import HybridModel, ModelSettings
@@ -115,9 +115,9 @@ def test_one_person_and_some_actions_get_the_errors_of_the_batch(
         asked = model.standard_error(view, some)
         np.testing.assert_allclose(asked[0], errors[user, some], atol=1e-9)
     view = model.view(take_users(records, 5, 7), world.as_of)
-    each = np.array([[1, 39], [4, 2]])
-    found = model.standard_error(view, each)
-    np.testing.assert_allclose(found, np.take_along_axis(errors[5:7], each, axis=1), atol=1e-9)
+    each, whose = np.array([1, 39, 4, 2]), np.array([1, 0, 0, 1])
+    found = model.standard_error(view, each, whose)
+    np.testing.assert_allclose(found, errors[5 + whose, each], atol=1e-9)
 
 
 def test_errors_are_stored_with_the_run(
@@ -127,9 +127,7 @@ def test_errors_are_stored_with_the_run(
     np.testing.assert_array_equal(again.score_with_error(records, world.as_of)[1], errors)
 
 
-def test_the_variance_is_that_of_the_product_of_both_posteriors(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_variance_is_that_of_the_product_of_both_posteriors() -> None:
     draws = np.random.default_rng(2)
     half = draws.normal(size=(3, 4, 4)) / 3
     users = UserFactors(draws.normal(size=(3, 4)), half @ half.transpose(0, 2, 1), np.zeros(0))
@@ -139,10 +137,9 @@ def test_the_variance_is_that_of_the_product_of_both_posteriors(
     m = draws.multivariate_normal(users.mean[1], 0.7 * users.covariance[1], 400_000)
     v = factors[2] + draws.normal(size=m.shape) * np.sqrt(own[2])
     assert found[1, 2] == pytest.approx((m * v).sum(axis=1).var(), rel=0.02)
-    monkeypatch.setattr(ridge_spread, "_AT_ONCE", 1)
-    np.testing.assert_allclose(spread.taste_variance(users, factors, slice(None)), found)
-    every = np.tile(np.arange(5), (3, 1))
-    np.testing.assert_allclose(spread.taste_variance(users, factors, every), found)
+    actions, whose = np.tile(np.arange(5), 3), np.repeat(np.arange(3), 5)
+    each = spread.taste_variance(users, factors, actions, whose)
+    np.testing.assert_allclose(each, found.ravel())
 
 
 def test_how_far_factors_are_from_their_descriptions_is_learned_from_those_that_are_known() -> None:

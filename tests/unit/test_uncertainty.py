@@ -110,9 +110,11 @@ def test_one_person_and_some_actions_get_the_errors_of_the_batch(
     several = model.view(take_users(records, 5, 12), world.as_of)
     asked = model.standard_error(several, some, 2)
     np.testing.assert_allclose(asked, errors[7:8, some], atol=1e-9)
-    others = np.stack([some + place for place in range(7)]) % errors.shape[1]
-    asked = model.standard_error(several, others)
-    np.testing.assert_allclose(asked, np.take_along_axis(errors[5:12], others, 1), atol=1e-9)
+    for n_asked in (0, 1, 20, 2_000):  # few are multiplied one by one, many all together
+        draws = np.random.default_rng(n_asked)
+        whose, others = draws.integers(0, 7, n_asked), draws.integers(0, errors.shape[1], n_asked)
+        asked = model.standard_error(several, others, whose)
+        np.testing.assert_allclose(asked, errors[5 + whose, others], atol=1e-9)
 
 
 def test_errors_follow_the_catalogue(
