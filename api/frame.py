@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from random import Random
+from random import getrandbits
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
@@ -30,8 +30,6 @@ _WRONG_TYPE = (
     "send Content-Type: application/json, or application/x-ndjson for many records, not compressed"
 )
 _PRIVATE = (b"cache-control", b"private, no-store")
-_CHANCE = Random()
-"""Numbers requests, which needs no secret: unlike the system's chance it costs no call of it."""
 _LOG = logging.getLogger("recommender.http")
 
 
@@ -82,7 +80,10 @@ class Frame:
             self._tell(Entry(CONTEXT.get(), method=method, route=route, status=status, ms=ms))
 
     def _tell(self, line: Entry) -> None:
-        """Write a line, together with those of the others who are answered at the same moment."""
+        """Write a line together with those of the others who are answered at the same moment.
+
+        By itself each would cost several times as much.
+        """
         self._lines.append(line)
         if not self._under_way:
             self._write()
@@ -103,8 +104,8 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
         self._private = scope["path"].startswith("/v1/")
-        # A number of our own: one that the client sends could hold anything.
-        self.request_id = f"{_CHANCE.getrandbits(64):016x}"
+        # A number of our own: one that the client sends could hold anything. It is no secret.
+        self.request_id = f"{getrandbits(64):016x}"
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
