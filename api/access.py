@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fastapi import HTTPException
@@ -36,6 +36,8 @@ class Caller:
         Whom a token was made out to; None with a key.
     purpose
         Why, if the request says so.
+    asker
+        Who the access log says it was.
     """
 
     key_id: str | None
@@ -43,12 +45,12 @@ class Caller:
     user_id: str | None = None
     subject: str | None = None
     purpose: str | None = None
+    asker: Asker = field(init=False, compare=False)
 
-    @property
-    def asker(self) -> Asker:
-        """Who the access log says it was."""
+    def __post_init__(self) -> None:
         own = self.subject is not None and self.subject == self.user_id
-        return Asker(self.key_id, "http", SELF if own else self.subject, self.purpose)
+        asker = Asker(self.key_id, "http", SELF if own else self.subject, self.purpose)
+        object.__setattr__(self, "asker", asker)
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted; ``admin`` includes the others."""
@@ -102,14 +104,13 @@ class Gatekeeper:
         IdentityProviderError
             A token came and there is nothing to check it with.
         """
-        kind, _, secret = (authorization or "").partition(" ")
-        given = secret.strip() if kind.lower() == "bearer" else ""
+        given = _secret(authorization) if authorization else ""
         # Keys have no dot, tokens have two.
         if self._tokens is not None and "." in given:
             bearer = await self._tokens.bearer(given)
             return Caller(None, bearer.scopes, bearer.user_id, bearer.subject)
         # Secrets stay out of memory: what is remembered is their hash.
-        mark = hashlib.sha256(given.encode()).digest()
+        mark = _mark(given) if given else _NOTHING
         known = self._seen.get(mark)
         if known is not None and time.monotonic() - known[0] < self._trust_seconds:
             return known[1]
@@ -153,3 +154,15 @@ class Gatekeeper:
             if len(self._seen) >= _MOST_REMEMBERED:
                 self._seen.clear()
             self._seen[mark] = (time.monotonic(), caller)
+
+
+def _secret(authorization: str) -> str:
+    kind, _, secret = authorization.partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else ""
+
+
+def _mark(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+_NOTHING = _mark("")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
+from asgi import ask
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -148,27 +152,52 @@ def test_runs_beyond_a_year_share_a_label(
     assert figures(near)['recommender_items_total{run_id="other"}'] == 10
 
 
-def test_every_line_of_the_log_is_json_with_the_requests_number(near: TestClient) -> None:
-    lines: list[str] = []
+@contextmanager
+def written(formatter: logging.Formatter) -> Iterator[list[str]]:
+    """What the log of a server writes, piece by piece."""
+    pieces: list[str] = []
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
+            pieces.append(self.format(record))
 
     handler, log = Kept(), logging.getLogger("recommender")
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
-        number = near.get(LIST).headers["x-request-id"]
+        yield pieces
     finally:
         log.removeHandler(handler)
         log.setLevel(logging.NOTSET)
+
+
+def test_every_line_of_the_log_is_json_with_the_requests_number(near: TestClient) -> None:
+    with written(JsonFormatter()) as lines:
+        number = near.get(LIST).headers["x-request-id"]
     (entry,) = [json.loads(line) for line in lines]
     assert entry["request_id"] == number
     assert (entry["level"], entry["logger"]) == ("info", "recommender.http")
     assert (entry["method"], entry["route"]) == ("GET", "/v1/users/{user_id}/recommendations")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", entry["at"])
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
+def test_who_is_answered_together_has_a_line_each(
+    trained_url: str, formatter: logging.Formatter
+) -> None:
+    async def many(client: httpx.AsyncClient) -> set[str]:
+        paths = [f"/v1/users/u{number:07}/recommendations" for number in range(1, 9)]
+        answers = await asyncio.gather(*map(client.get, [*paths, "/status/live"]))
+        return {answer.headers["x-request-id"] for answer in answers}
+
+    with written(formatter) as pieces:
+        numbers = ask(create_app(Settings(database_url=trained_url)), many)
+    lines = "\n".join(pieces).splitlines()
+    assert len(lines) == len(numbers) == 9 > len(pieces)
+    found = [re.findall(r"request_id\W+([0-9a-f]{16})\b", line) for line in lines]
+    assert sorted(found) == [[number] for number in sorted(numbers)]
+    assert sum("/v1/users/{user_id}/recommendations" in line for line in lines) == 8
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
