@@ -174,6 +174,8 @@ def _refused(
     has_one, barred = np.zeros((2, len(age), len(lows)), np.bool_)
     for pair in range(len(condition)):
         user, number = condition_user[pair], condition[pair]
+        if user < 0 or user >= len(age):
+            raise IndexError("a condition of nobody")
         if number >= 0:
             has_one[user] |= needed[number]
             barred[user] |= excluded[number]
@@ -206,10 +208,12 @@ def _refuse_done(
     The arrays of events have one entry an event.
     """
     for event in range(len(user)):
-        ago, done = as_of - at[event], action[event]
+        who, ago, done = user[event], as_of - at[event], action[event]
+        if who < 0 or who >= len(refused) or done < 0 or done >= refused.shape[1]:
+            raise IndexError("an event of nobody, or of no action of the catalogue")
         if kind[event] == _COMPLETE and 0.0 <= ago < covering.seconds[done]:
             for place in range(covering.first[done], covering.first[done + 1]):
-                refused[user[event], covering.action[place]] = True
+                refused[who, covering.action[place]] = True
 
 
 def _profile_part(eligible: Eligibility) -> Eligibility:

@@ -164,6 +164,8 @@ def _that_count(
     many = 0
     for place in range(len(user)):
         kind = metric[place]
+        if kind < 0 or kind >= len(low):
+            raise IndexError("a reading of a metric that is not listed")
         if at[place] <= as_of and low[kind] <= value[place] <= high[kind]:
             index[many] = place
             many += 1
@@ -191,6 +193,8 @@ def _standing(
         user, metric = users[begin], metrics[begin]
         if end < len(users) and users[end] == user and metrics[end] == metric:
             continue
+        if user < 0 or user >= n_users:
+            raise IndexError("a reading of nobody")
         asked = row[metric]
         if asked >= 0:
             place = end - 1

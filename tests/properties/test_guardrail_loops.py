@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from guardrail_people import NOW, conditions, metrics, no_events
+import pytest
+from guardrail_people import NOW, conditions, metrics, no_events, shipped_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from recommender.domain import (
     Catalogue,
     Eligibility,
 )
+from recommender.guardrails.check import Guard
 from recommender.guardrails.deciding import decided, held, touched
 from recommender.guardrails.eligibility import EligibilityCheck
 from recommender.guardrails.facts import FactReader, Needs
@@ -313,3 +315,22 @@ def test_the_first_rule_that_holds_decides(n_users: int, seed: int) -> None:
             assert rule[user, action] == named
             expected = "allow" if named < 0 else RULES[named].verdict
             assert verdict[user, action] == VERDICT_CODES[expected]
+
+
+@pytest.mark.parametrize("wrong", ["reading of nobody", "metric", "condition", "action", "event"])
+def test_what_points_nowhere_is_an_error(wrong: str) -> None:
+    """The compiled loops check no bounds by themselves."""
+    told = observations_of([(9 if wrong == "reading of nobody" else 0, "systolic_bp", 120.0, 1.0)])
+    told.metric[:] = 10_000 if wrong == "metric" else told.metric
+    events = Events(
+        np.array([9 if wrong == "event" else 0], np.int32),
+        np.array([9 if wrong == "action" else 0], np.int32),
+        np.array([EVENT_CODES["complete"]], np.int8),
+        np.array([NOW]),
+        *np.zeros((3, 1)),  # type: ignore[arg-type]
+    )
+    users = users_of(2, [(9 if wrong == "condition" else 0, "stroke")])
+    catalogue = Catalogue((Action("a", "", "", tags=("heat",)),))
+    guard = Guard(shipped_rules(), catalogue, metrics())
+    with pytest.raises(IndexError):
+        guard.decide(Records(users, events, told), NOW)
