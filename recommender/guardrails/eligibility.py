@@ -177,8 +177,9 @@ def _refused(
         if user < 0 or user >= len(age):
             raise IndexError("a condition of nobody")
         if number >= 0:
-            has_one[user] |= needed[number]
-            barred[user] |= excluded[number]
+            for place in range(len(lows)):
+                has_one[user, place] |= needed[number, place]
+                barred[user, place] |= excluded[number, place]
     refused = np.empty((len(age), len(set_of)), np.bool_)
     unmet = np.empty(len(lows), np.bool_)
     for user in range(len(age)):
