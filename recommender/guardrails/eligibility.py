@@ -130,15 +130,12 @@ class EligibilityCheck:
         """
         users, events = records.users, records.events
         which = [self._conditions.get(name, -1) for name in users.condition_name.tolist()]
-        refused = _refused(
+        return _ineligible(
             age,
             np.ascontiguousarray(users.sex, dtype=np.int8),
             np.ascontiguousarray(users.condition_user, dtype=np.int32),
             np.array(which, dtype=np.int64),
             self._asked,
-        )
-        _refuse_done(
-            refused,
             np.ascontiguousarray(events.user, dtype=np.int32),
             np.ascontiguousarray(events.action, dtype=np.int32),
             np.ascontiguousarray(events.kind, dtype=np.int8),
@@ -146,7 +143,6 @@ class EligibilityCheck:
             self._covering,
             float(as_of),
         )
-        return refused
 
     def _marked(self, lists: Sequence[Sequence[str]]) -> BoolArray:
         """Where a list names a condition, [n_conditions, n_lists]."""
@@ -154,6 +150,26 @@ class EligibilityCheck:
         for column, names in enumerate(lists):
             marks[[self._conditions[name] for name in names], column] = True
         return marks
+
+
+@compiled
+def _ineligible(
+    age: FloatArray,
+    sex: Int8Array,
+    condition_user: Int32Array,
+    condition: IntArray,
+    asked: _Asked,
+    user: Int32Array,
+    action: Int32Array,
+    kind: Int8Array,
+    at: FloatArray,
+    covering: _Covering,
+    as_of: float,
+) -> BoolArray:
+    """What ``EligibilityCheck.ineligible`` gives; see the two functions below."""
+    refused = _refused(age, sex, condition_user, condition, asked)
+    _refuse_done(refused, user, action, kind, at, covering, as_of)
+    return refused
 
 
 @compiled

@@ -21,7 +21,7 @@ from recommender.domain import (
     Eligibility,
 )
 from recommender.guardrails.check import Guard
-from recommender.guardrails.deciding import decided, held, touched
+from recommender.guardrails.deciding import decided, touched
 from recommender.guardrails.eligibility import EligibilityCheck
 from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.profile import completed_years
@@ -32,7 +32,6 @@ from recommender.guardrails.standing import (
     SLOW_S,
     TOGETHER_S,
     Arbiter,
-    Plausible,
 )
 from recommender.guardrails.terms import Reading
 
@@ -116,9 +115,10 @@ def plainly_standing(rows: list[tuple[float, float, int]], name: str) -> tuple[i
 @given(st.lists(told(), max_size=14))
 def test_what_stands_and_what_disputes_it(rows: list[Told]) -> None:
     told = observations_of(rows)
-    known = Plausible(metrics()).that_count(told, NOW)
     asked = np.array([metrics().index[name] for name in reversed(KINDS)])
-    standing = Arbiter(asked, metrics()).standing(known, 4)
+    arbiter = Arbiter(asked, metrics())
+    known = arbiter.that_count(told, NOW)
+    standing = arbiter.standing(known, 4)
     observation = np.append(known.observation, -1)  # so that -1 is -1
     for row, name in enumerate(reversed(KINDS)):
         for user in range(4):
@@ -297,12 +297,14 @@ def test_the_first_rule_that_holds_decides(n_users: int, seed: int) -> None:
     holds = draw.random((n_users + 2 * len(disputed), 7)) < 0.3
     in_play = draw.random(4) < 0.8
     ineligible = draw.random((n_users, 5)) < 0.3
-    found = held(holds, beside, in_play, 2)
-    verdict, rule = decided(found, ineligible, touched(RULES, DECIDING, Catalogue(actions)))
+    alerting = draw.random(3) < 0.8
+    tables = touched(RULES, DECIDING, Catalogue(actions))
+    verdict, rule, alerts = decided(holds, beside, in_play, alerting, ineligible, tables)
     for user in range(n_users):
         columns = [user, *(column for column in beside[:, user] if column >= 0)]
-        holding = [bool(in_play[n] and holds[columns, 2 + n].any()) for n in range(4)]
-        assert found[user].tolist() == holding
+        holding = [bool(in_play[n] and holds[columns, n].any()) for n in range(4)]
+        raised = [bool(alerting[n] and holds[columns, 4 + n].any()) for n in range(3)]
+        assert alerts[user].tolist() == raised
         for action, tags in enumerate(OF_ACTIONS):
             mine = [
                 place
