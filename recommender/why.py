@@ -14,7 +14,7 @@ from recommender.domain import Alert, Audience, Catalogue, Metric, MetricsList, 
 from recommender.errors import NotFoundError
 from recommender.guardrails.check import Guard
 from recommender.guardrails.rules import Rules
-from recommender.guardrails.standing import Arbiter, Plausible
+from recommender.guardrails.standing import Arbiter
 from recommender.store.access import Asker, log_access
 from recommender.store.direct import direct
 from recommender.store.engine import Engine, reading, writing
@@ -131,8 +131,9 @@ def _readings(
     records: Records, metrics: MetricsList, at: datetime, sources: dict[str, str | None]
 ) -> Iterator[ReadingSeen]:
     """The standing reading of every metric of the (single) person, and what disputes it."""
-    known = Plausible(metrics).that_count(records.observations, at.timestamp())
-    standing = Arbiter(np.arange(len(metrics)), metrics).standing(known, 1)
+    arbiter = Arbiter(np.arange(len(metrics)), metrics)
+    known = arbiter.that_count(records.observations, at.timestamp())
+    standing = arbiter.standing(known, 1)
     for row, metric in enumerate(metrics.metrics):
         stands = int(standing.place[row, 0])
         parts = {stands: "stands"}

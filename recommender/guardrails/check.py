@@ -13,7 +13,7 @@ import numpy as np
 
 from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import Alert, Audience, Catalogue, MetricsList, Verdict
-from recommender.guardrails.deciding import decided, held, touched
+from recommender.guardrails.deciding import decided, touched
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.grounds import (
@@ -149,13 +149,15 @@ class Guard:
         """
         facts = self._reader.read(records, as_of)
         holds = self._program.run(facts.matrix)
-        deciding, alerting = self._deciding_for[audience], self._alerting_for[audience]
-        verdict, rule = decided(
-            held(holds, facts.beside, deciding, 0),
-            self._eligibility.ineligible(records, facts.age, as_of),
+        ineligible = self._eligibility.ineligible(records, facts.age, as_of)
+        verdict, rule, alerts = decided(
+            holds,
+            facts.beside,
+            self._deciding_for[audience],
+            self._alerting_for[audience],
+            ineligible,
             self._touched,
         )
-        alerts = held(holds, facts.beside, alerting, len(deciding))
         return Decisions(verdict, rule, alerts, facts, holds)
 
     def alerts(self, decisions: Decisions, user: int, audience: Audience) -> tuple[Alert, ...]:

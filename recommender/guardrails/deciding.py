@@ -56,7 +56,7 @@ def touched(rules: Sequence[Rule], deciding: Sequence[int], catalogue: Catalogue
 
 
 @compiled
-def held(holds: BoolArray, beside: IntArray, in_play: BoolArray, begin: int) -> BoolArray:
+def _held(holds: BoolArray, beside: IntArray, in_play: BoolArray, begin: int) -> BoolArray:
     """Which rules hold for each person, by any dispute too, [n_users, n_rules].
 
     Parameters
@@ -84,17 +84,34 @@ def held(holds: BoolArray, beside: IntArray, in_play: BoolArray, begin: int) -> 
 
 @compiled
 def decided(
-    holding: BoolArray, ineligible: BoolArray, touched: Touched
-) -> tuple[Int8Array, RuleArray]:
-    """Verdict and rule of each action, [n_users, n_actions].
+    holds: BoolArray,
+    beside: IntArray,
+    deciding: BoolArray,
+    alerting: BoolArray,
+    ineligible: BoolArray,
+    touched: Touched,
+) -> tuple[Int8Array, RuleArray, BoolArray]:
+    """Verdict and rule of each action, [n_users, n_actions], and the alerts that hold.
 
     Parameters
     ----------
-    holding
-        Which deciding rules hold, [n_users, n_deciding].
+    holds, beside
+        As in ``_held``.
+    deciding, alerting
+        Which of the deciding rules, and of the alerts behind them, are asked about.
     ineligible
         From whom an action withholds itself, [n_users, n_actions]; the last rule says so.
     """
+    holding = _held(holds, beside, deciding, 0)
+    verdict, rule = _first(holding, ineligible, touched)
+    return verdict, rule, _held(holds, beside, alerting, len(deciding))
+
+
+@compiled
+def _first(
+    holding: BoolArray, ineligible: BoolArray, touched: Touched
+) -> tuple[Int8Array, RuleArray]:
+    """The first two of ``decided``, by which deciding rules hold, [n_users, n_deciding]."""
     begins, tag_sets, tag_set_of = touched.first, touched.tag_set, touched.tag_set_of
     rules, code_of, last = touched.rule, touched.verdict, len(touched.verdict) - 1
     verdict = np.empty(ineligible.shape, np.int8)

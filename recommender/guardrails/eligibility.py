@@ -130,15 +130,12 @@ class EligibilityCheck:
         """
         users, events = records.users, records.events
         which = [self._conditions.get(name, -1) for name in users.condition_name.tolist()]
-        refused = _refused(
+        return _ineligible(
             age,
             np.ascontiguousarray(users.sex, dtype=np.int8),
             np.ascontiguousarray(users.condition_user, dtype=np.int32),
             np.array(which, dtype=np.int64),
             self._asked,
-        )
-        _refuse_done(
-            refused,
             np.ascontiguousarray(events.user, dtype=np.int32),
             np.ascontiguousarray(events.action, dtype=np.int32),
             np.ascontiguousarray(events.kind, dtype=np.int8),
@@ -146,7 +143,6 @@ class EligibilityCheck:
             self._covering,
             float(as_of),
         )
-        return refused
 
     def _marked(self, lists: Sequence[Sequence[str]]) -> BoolArray:
         """Where a list names a condition, [n_conditions, n_lists]."""
@@ -154,6 +150,26 @@ class EligibilityCheck:
         for column, names in enumerate(lists):
             marks[[self._conditions[name] for name in names], column] = True
         return marks
+
+
+@compiled
+def _ineligible(
+    age: FloatArray,
+    sex: Int8Array,
+    condition_user: Int32Array,
+    condition: IntArray,
+    asked: _Asked,
+    user: Int32Array,
+    action: Int32Array,
+    kind: Int8Array,
+    at: FloatArray,
+    covering: _Covering,
+    as_of: float,
+) -> BoolArray:
+    """What ``EligibilityCheck.ineligible`` gives; see the two functions below."""
+    refused = _refused(age, sex, condition_user, condition, asked)
+    _refuse_done(refused, user, action, kind, at, covering, as_of)
+    return refused
 
 
 @compiled
@@ -174,9 +190,12 @@ def _refused(
     has_one, barred = np.zeros((2, len(age), len(lows)), np.bool_)
     for pair in range(len(condition)):
         user, number = condition_user[pair], condition[pair]
+        if user < 0 or user >= len(age):
+            raise IndexError("a condition of nobody")
         if number >= 0:
-            has_one[user] |= needed[number]
-            barred[user] |= excluded[number]
+            for place in range(len(lows)):
+                has_one[user, place] |= needed[number, place]
+                barred[user, place] |= excluded[number, place]
     refused = np.empty((len(age), len(set_of)), np.bool_)
     unmet = np.empty(len(lows), np.bool_)
     for user in range(len(age)):
@@ -206,10 +225,12 @@ def _refuse_done(
     The arrays of events have one entry an event.
     """
     for event in range(len(user)):
-        ago, done = as_of - at[event], action[event]
+        who, ago, done = user[event], as_of - at[event], action[event]
+        if who < 0 or who >= len(refused) or done < 0 or done >= refused.shape[1]:
+            raise IndexError("an event of nobody, or of no action of the catalogue")
         if kind[event] == _COMPLETE and 0.0 <= ago < covering.seconds[done]:
             for place in range(covering.first[done], covering.first[done + 1]):
-                refused[user[event], covering.action[place]] = True
+                refused[who, covering.action[place]] = True
 
 
 def _profile_part(eligible: Eligibility) -> Eligibility:

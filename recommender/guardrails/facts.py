@@ -10,11 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from recommender.compiled import compiled
-from recommender.dataset import FloatArray, IntArray, Records
+from recommender.dataset import FloatArray, Int32Array, IntArray, Records
 from recommender.domain import SECONDS_PER_DAY, MetricsList
 from recommender.guardrails.forms import Form
 from recommender.guardrails.profile import ProfileReader
-from recommender.guardrails.standing import Arbiter, Plausible, Readings, Standing
+from recommender.guardrails.standing import (
+    Arbiter,
+    Limits,
+    Readings,
+    Standing,
+    standing,
+    that_count,
+    typed,
+)
 from recommender.guardrails.terms import (
     Age,
     DaysSince,
@@ -152,24 +160,45 @@ class FactReader:
             np.array([_window(one, metrics) for _, one in asked], dtype=np.float64),
         )
         self.standing_row = self._asked.row
-        self._plausible = Plausible(metrics)
         self._arbiter = Arbiter(np.array(latest, dtype=np.int64), metrics)
         self._profiles = ProfileReader(needs.facts)
 
     def read(self, records: Records, as_of: float) -> Facts:
         """Gather the facts about every user of ``records``; ``as_of`` is in seconds since 1970."""
         profile, age = self._profiles.read(records.users, as_of)
-        known = self._plausible.that_count(records.observations, as_of)
-        standing = self._arbiter.standing(known, len(age))
-        user, beside = _columns(standing.places)
-        matrix, seen = _read(profile, user, known, standing.places, self._asked, float(as_of))
-        return Facts(matrix, age, beside, seen, known, standing)
+        told, limits = typed(records.observations), self._arbiter.limits
+        matrix, beside, seen, known, places = _gathered(
+            profile, *told, limits, self._asked, float(as_of)
+        )
+        return Facts(matrix, age, beside, seen, known, Standing(places))
 
 
 def _window(reading: Reading, metrics: MetricsList) -> float:
     if reading.hours is not None:
         return reading.hours * _SECONDS_PER_HOUR
     return metrics.metrics[metrics.index[reading.metric]].fresh_days * SECONDS_PER_DAY
+
+
+@compiled
+def _gathered(
+    profile: FloatArray,
+    user: Int32Array,
+    metric: Int32Array,
+    value: FloatArray,
+    at: FloatArray,
+    limits: Limits,
+    asked: _Asked,
+    as_of: float,
+) -> tuple[FloatArray, IntArray, IntArray, Readings, IntArray]:
+    """``matrix``, ``beside``, ``seen``, ``known`` and the places of ``standing`` of ``Facts``.
+
+    Of the facts in profiles, [n_facts, n_users], and observations, [n_readings].
+    """
+    known = that_count(user, metric, value, at, limits, as_of)
+    places = standing(known, profile.shape[1], limits)
+    whose, beside = _columns(places)
+    matrix, seen = _read(profile, whose, known, places, asked, as_of)
+    return matrix, beside, seen, known, places
 
 
 @compiled

@@ -144,6 +144,8 @@ def _filled(
     matrix = np.zeros((n_facts, len(age)))
     has_none = np.ones(len(age), np.bool_)
     for pair in range(len(condition)):
+        if condition_user[pair] < 0 or condition_user[pair] >= len(age):
+            raise IndexError("a condition of nobody")
         has_none[condition_user[pair]] = False
         if condition[pair] >= 0:
             matrix[condition[pair], condition_user[pair]] = 1.0

@@ -98,21 +98,32 @@ class Standing:
         return found
 
 
-class Plausible:
-    """Finds the readings that count: plausible ones, not after an instant."""
+class Limits(NamedTuple):
+    """What readings are compared with.
 
-    def __init__(self, metrics: MetricsList) -> None:
-        self._low = np.array([metric.plausible_low for metric in metrics.metrics], np.float64)
-        self._high = np.array([metric.plausible_high for metric in metrics.metrics], np.float64)
+    Attributes
+    ----------
+    low, high
+        What is plausible of each metric, [n_metrics].
+    row
+        Row of each metric among those asked for, or -1, [n_metrics].
+    agree, jump
+        How far apart readings may be of one moment and one after the other, endless where the
+        metric sets no limit, [n_asked].
+    divides
+        Which of those asked for are ``DIVISORS``, [n_asked].
+    """
 
-    def that_count(self, observations: Observations, as_of: float) -> Readings:
-        """Those of all users; ``as_of`` is in seconds since 1970."""
-        user, metric, value, at = _typed(observations)
-        return Readings(*_that_count(user, metric, value, at, self._low, self._high, as_of))
+    low: FloatArray
+    high: FloatArray
+    row: IntArray
+    agree: FloatArray
+    jump: FloatArray
+    divides: BoolArray
 
 
 class Arbiter:
-    """Finds the standing readings of some metrics.
+    """Finds the readings that count, and those that stand for some metrics.
 
     Parameters
     ----------
@@ -122,24 +133,31 @@ class Arbiter:
 
     def __init__(self, metric: IntArray, metrics: MetricsList) -> None:
         asked = [metrics.metrics[number] for number in metric.tolist()]
-        self._row = np.full(len(metrics), -1, dtype=np.int64)
-        self._row[metric] = np.arange(len(metric))
-        self._agree = np.array([_or_endless(each.agree_within) for each in asked], np.float64)
-        self._divides = np.array([each.name in DIVISORS for each in asked], dtype=bool)
-        self._jump = np.array([_or_endless(each.jump) for each in asked], np.float64)
+        row = np.full(len(metrics), -1, dtype=np.int64)
+        row[metric] = np.arange(len(metric))
+        self.limits = Limits(
+            np.array([each.plausible_low for each in metrics.metrics], np.float64),
+            np.array([each.plausible_high for each in metrics.metrics], np.float64),
+            row,
+            np.array([_or_endless(each.agree_within) for each in asked], np.float64),
+            np.array([_or_endless(each.jump) for each in asked], np.float64),
+            np.array([each.name in DIVISORS for each in asked], dtype=bool),
+        )
+
+    def that_count(self, observations: Observations, as_of: float) -> Readings:
+        """Plausible readings not after an instant, in seconds since 1970, of all users."""
+        return that_count(*typed(observations), self.limits, as_of)
 
     def standing(self, known: Readings, n_users: int) -> Standing:
-        """Find them for every user."""
-        return Standing(
-            _standing(known, n_users, self._row, self._agree, self._jump, self._divides)
-        )
+        """Find what stands for every user."""
+        return Standing(standing(known, n_users, self.limits))
 
 
 def _or_endless(limit: float | None) -> float:
     return np.inf if limit is None else limit
 
 
-def _typed(observations: Observations) -> tuple[Int32Array, Int32Array, FloatArray, FloatArray]:
+def typed(observations: Observations) -> tuple[Int32Array, Int32Array, FloatArray, FloatArray]:
     """User, metric, value and instant of each as what is compiled takes them."""
     return (
         np.ascontiguousarray(observations.user, dtype=np.int32),
@@ -150,40 +168,33 @@ def _typed(observations: Observations) -> tuple[Int32Array, Int32Array, FloatArr
 
 
 @compiled
-def _that_count(
+def that_count(
     user: Int32Array,
     metric: Int32Array,
     value: FloatArray,
     at: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
+    limits: Limits,
     as_of: float,
-) -> tuple[Int32Array, Int32Array, FloatArray, FloatArray, IntArray]:
-    """The fields of ``Readings``, [n_counting], of [n_readings]; bounds are [n_metrics]."""
+) -> Readings:
+    """The readings that count, of [n_readings]."""
+    low, high = limits.low, limits.high
     index = np.empty(len(user), np.int64)
     many = 0
     for place in range(len(user)):
         kind = metric[place]
+        if kind < 0 or kind >= len(low):
+            raise IndexError("a reading of a metric that is not listed")
         if at[place] <= as_of and low[kind] <= value[place] <= high[kind]:
             index[many] = place
             many += 1
     index = index[:many]
-    return user[index], metric[index], at[index], value[index], index
+    return Readings(user[index], metric[index], at[index], value[index], index)
 
 
 @compiled
-def _standing(
-    known: Readings,
-    n_users: int,
-    row: IntArray,
-    agree: FloatArray,
-    jump: FloatArray,
-    divides: BoolArray,
-) -> IntArray:
-    """``Standing.places``, [4, n_asked, n_users].
-
-    ``row`` is the row of each metric, -1 of those not asked for, [n_metrics]; the rest [n_asked].
-    """
+def standing(known: Readings, n_users: int, limits: Limits) -> IntArray:
+    """``Standing.places``, [4, n_asked, n_users]."""
+    row, agree, jump, divides = limits.row, limits.agree, limits.jump, limits.divides
     places = np.full((4, len(agree), n_users), -1, np.int64)
     users, metrics, value, at = known.user, known.metric, known.value, known.at
     begin = 0
@@ -191,6 +202,8 @@ def _standing(
         user, metric = users[begin], metrics[begin]
         if end < len(users) and users[end] == user and metrics[end] == metric:
             continue
+        if user < 0 or user >= n_users:
+            raise IndexError("a reading of nobody")
         asked = row[metric]
         if asked >= 0:
             place = end - 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from guardrail_people import NOW, conditions, metrics, no_events
+import pytest
+from guardrail_people import NOW, conditions, metrics, no_events, shipped_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ from recommender.domain import (
     Catalogue,
     Eligibility,
 )
-from recommender.guardrails.deciding import decided, held, touched
+from recommender.guardrails.check import Guard
+from recommender.guardrails.deciding import decided, touched
 from recommender.guardrails.eligibility import EligibilityCheck
 from recommender.guardrails.facts import FactReader, Needs
 from recommender.guardrails.profile import completed_years
@@ -30,7 +32,6 @@ from recommender.guardrails.standing import (
     SLOW_S,
     TOGETHER_S,
     Arbiter,
-    Plausible,
 )
 from recommender.guardrails.terms import Reading
 
@@ -114,9 +115,10 @@ def plainly_standing(rows: list[tuple[float, float, int]], name: str) -> tuple[i
 @given(st.lists(told(), max_size=14))
 def test_what_stands_and_what_disputes_it(rows: list[Told]) -> None:
     told = observations_of(rows)
-    known = Plausible(metrics()).that_count(told, NOW)
     asked = np.array([metrics().index[name] for name in reversed(KINDS)])
-    standing = Arbiter(asked, metrics()).standing(known, 4)
+    arbiter = Arbiter(asked, metrics())
+    known = arbiter.that_count(told, NOW)
+    standing = arbiter.standing(known, 4)
     observation = np.append(known.observation, -1)  # so that -1 is -1
     for row, name in enumerate(reversed(KINDS)):
         for user in range(4):
@@ -295,12 +297,14 @@ def test_the_first_rule_that_holds_decides(n_users: int, seed: int) -> None:
     holds = draw.random((n_users + 2 * len(disputed), 7)) < 0.3
     in_play = draw.random(4) < 0.8
     ineligible = draw.random((n_users, 5)) < 0.3
-    found = held(holds, beside, in_play, 2)
-    verdict, rule = decided(found, ineligible, touched(RULES, DECIDING, Catalogue(actions)))
+    alerting = draw.random(3) < 0.8
+    tables = touched(RULES, DECIDING, Catalogue(actions))
+    verdict, rule, alerts = decided(holds, beside, in_play, alerting, ineligible, tables)
     for user in range(n_users):
         columns = [user, *(column for column in beside[:, user] if column >= 0)]
-        holding = [bool(in_play[n] and holds[columns, 2 + n].any()) for n in range(4)]
-        assert found[user].tolist() == holding
+        holding = [bool(in_play[n] and holds[columns, n].any()) for n in range(4)]
+        raised = [bool(alerting[n] and holds[columns, 4 + n].any()) for n in range(3)]
+        assert alerts[user].tolist() == raised
         for action, tags in enumerate(OF_ACTIONS):
             mine = [
                 place
@@ -313,3 +317,22 @@ def test_the_first_rule_that_holds_decides(n_users: int, seed: int) -> None:
             assert rule[user, action] == named
             expected = "allow" if named < 0 else RULES[named].verdict
             assert verdict[user, action] == VERDICT_CODES[expected]
+
+
+@pytest.mark.parametrize("wrong", ["reading of nobody", "metric", "condition", "action", "event"])
+def test_what_points_nowhere_is_an_error(wrong: str) -> None:
+    """The compiled loops check no bounds by themselves."""
+    told = observations_of([(9 if wrong == "reading of nobody" else 0, "systolic_bp", 120.0, 1.0)])
+    told.metric[:] = 10_000 if wrong == "metric" else told.metric
+    events = Events(
+        np.array([9 if wrong == "event" else 0], np.int32),
+        np.array([9 if wrong == "action" else 0], np.int32),
+        np.array([EVENT_CODES["complete"]], np.int8),
+        np.array([NOW]),
+        *np.zeros((3, 1)),  # type: ignore[arg-type]
+    )
+    users = users_of(2, [(9 if wrong == "condition" else 0, "stroke")])
+    catalogue = Catalogue((Action("a", "", "", tags=("heat",)),))
+    guard = Guard(shipped_rules(), catalogue, metrics())
+    with pytest.raises(IndexError):
+        guard.decide(Records(users, events, told), NOW)
