@@ -4,16 +4,21 @@ A live answer looks at a few people, and numpy's price of such few is that of ca
 again. What walks over one person's records is written as a plain loop instead and compiled by
 numba, which also lets go of the interpreter's lock meanwhile. The machine code is kept beside the
 module, in the account's cache, or where ``NUMBA_CACHE_DIR`` says; a process that may write to none
-of them compiles anew when it starts.
+of them compiles anew when it starts. It is made anew when the text changes of its own module or of
+any that this one imports from, however indirectly, so that no constant in it can be an old one.
 
 What is compiled takes arrays and numbers and gives arrays and numbers: no dataclass, no text. Its
-arithmetic is that of IEEE 754 as written, but for sums by ``dot``. Kept code is looked at again
-only when its own module changes, so a compiled function uses nothing of another module but ``dot``.
+arithmetic is that of IEEE 754 as written, but for sums by ``dot``. Places in arrays are not
+checked: what comes from outside is checked before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -22,6 +27,9 @@ from numpy.typing import NDArray
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+PACKAGE = Path(__file__).parent
+_IMPORT = re.compile(rb"^from recommender((?:\.\w+)+) import", re.MULTILINE)
 
 
 def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -39,9 +47,43 @@ def _compiled(
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(reordered)}
     try:
         made = njit(cache=True, **options)(function)
-    except RuntimeError:  # there is nowhere to keep it
+        # Instead of the time and size of the one file: a newer file can have those of an older.
+        made._cache._cache_file._source_stamp = stamp(Path(function.__code__.co_filename))
+    except (RuntimeError, AttributeError):  # there is nowhere to keep it
         made = njit(**options)(function)
     return cast("Callable[Given, Result]", made)
+
+
+def stamp(path: Path, package: Path = PACKAGE) -> str:
+    """What the machine code of a module is made of: a digest of the module and what it imports."""
+    found, new = set(), {path}
+    while new:
+        found |= new
+        new = {each for one in new for each in _imported(one, package)} - found
+    digest = hashlib.sha256()
+    for each in sorted(found):
+        digest.update(_text(each))
+    return digest.hexdigest()
+
+
+@cache
+def _imported(path: Path, package: Path) -> frozenset[Path]:
+    return frozenset(
+        each
+        for name in _IMPORT.findall(_text(path))
+        for each in _files(package.joinpath(*name.decode().split(".")[1:]))
+    )
+
+
+def _files(module: Path) -> Iterable[Path]:
+    """The file of a module, or of a package all of its files."""
+    file = module.with_suffix(".py")
+    return module.glob("*.py") if module.is_dir() else [file] if file.exists() else []
+
+
+@cache
+def _text(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -2,59 +2,87 @@
 
 from __future__ import annotations
 
-import ast
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recommender.compiled import compiled, dot
+from recommender.compiled import PACKAGE, compiled, dot, stamp
 
-PACKAGE = Path(__file__).parents[2] / "recommender"
-MAY_USE = {"dot", "np"}
-"""Of what a module imports, in a compiled function."""
+_CONSTANT = "LIMIT = {}\n"
+_LOOP = """
+from recommender.compiled import compiled
+from recommender.ground_of_test import LIMIT
+_TWICE = 2 * LIMIT
 
+@compiled
+def over(value):
+    return value > _TWICE
 
-def _compiled_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and any(
-            isinstance(each, ast.Name) and each.id == "compiled" for each in node.decorator_list
-        ):
-            yield node
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-    return {alias.asname or alias.name for node in imports for alias in node.names}
+print(over(3), over.stats.cache_hits[(over.signatures[0])] if over.stats.cache_hits else 0)
+"""
 
 
-def _used(function: ast.FunctionDef) -> set[str]:
-    return {
-        node.id
-        for part in function.body
-        for node in ast.walk(part)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+def test_a_changed_constant_of_another_module_compiles_anew(tmp_path: Path) -> None:
+    """Even where the file's time and size are the old ones, as in images that are built twice."""
+    copy = tmp_path / "recommender"
+    copy.mkdir()
+    for name in ("__init__", "compiled"):
+        (copy / f"{name}.py").write_bytes((PACKAGE / f"{name}.py").read_bytes())
+    (copy / "loop.py").write_text(_LOOP)
+    ground = copy / "ground_of_test.py"
+
+    def run(limit: int) -> str:
+        ground.write_text(_CONSTANT.format(limit))
+        os.utime(ground, (1, 1))
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "recommender.loop"],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    assert run(1) == "True 0"
+    assert run(1) == "True 1"
+    assert run(9) == "False 0"
+
+
+def test_a_stamp_holds_whatever_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    files = {
+        "top.py": "from recommender.middle import A\n",
+        "middle.py": "from recommender.deep import part\nA = 1\n",
+        "deep/part.py": "B = 1\n",
+        "other.py": "C = 1\n",
     }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def changed(name: str) -> bool:
+        code = (
+            "import sys; from pathlib import Path; from recommender.compiled import stamp;"
+            "print(stamp(Path(sys.argv[1]) / 'top.py', Path(sys.argv[1])))"
+        )
+
+        def now() -> str:
+            command = [sys.executable, "-c", code, str(tmp_path)]
+            return subprocess.check_output(command, text=True, cwd=PACKAGE.parent)
+
+        before = now()
+        (tmp_path / name).write_text(files[name] + "# later\n")
+        return now() != before
+
+    assert {name: changed(name) for name in files} == {
+        "top.py": True, "middle.py": True, "deep/part.py": True, "other.py": False,
+    }  # fmt: skip
 
 
-MODULES = [
-    path for path in sorted(PACKAGE.rglob("*.py")) if "\n@compiled\n" in path.read_text("utf-8")
-]
-
-
-def test_there_are_compiled_functions() -> None:
-    assert len(MODULES) > 3
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_compiled_functions_use_nothing_of_other_modules(path: Path) -> None:
-    """Kept machine code is made anew when its own module changes, not when another does."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for function in _compiled_functions(tree):
-        assert not (_used(function) & _imported(tree)) - MAY_USE, function.name
+def test_the_product_s_own_constants_are_in_its_stamps() -> None:
+    guardrails = PACKAGE / "guardrails"
+    assert stamp(guardrails / "deciding.py") != stamp(guardrails / "standing.py")
 
 
 def test_sums_do_not_depend_on_the_order_by_more_than_rounding() -> None:
@@ -73,15 +101,15 @@ def test_what_is_compiled_lets_go_of_the_lock_and_divides_as_numpy_does() -> Non
     assert over.targetoptions["nogil"]  # type: ignore[attr-defined]
 
 
-def test_it_runs_where_nothing_can_be_kept(tmp_path: Path) -> None:
+def test_it_runs_where_nothing_can_be_kept() -> None:
     code = (
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"  # as where every folder is read-only
-        "from recommender.compiled import dot\n"
+        "from recommender.compiled import dot, kept_in\n"
         "import numpy as np\n"
-        "print(dot(np.ones(3), np.ones(3)))\n"
+        "print(dot(np.ones(3), np.ones(3)), kept_in())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
     )
-    assert done.stdout == "3.0\n"
+    assert done.stdout == "3.0 None\n"
