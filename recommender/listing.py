@@ -152,7 +152,7 @@ def best_varied(
     --------
     >>> scores, all_of_them = np.array([[0.9, 0.8, 0.5]]), np.ones((1, 3), dtype=bool)
     >>> lists = np.array([[0, 0, -1, 2]])
-    >>> best_varied(scores, all_of_them, np.array([1, 1, 0]), discounts(0.5, 3), lists)
+    >>> best_varied(scores, all_of_them, np.array([1, 1, 0]), np.array([1.0, 0.5, 0.25]), lists)
     array([[0, 2]])
     """
     by_domain, starts = _by_domain(domains)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from recommender.assess import Assessor
@@ -52,11 +51,6 @@ class Published:
     ----------
     poll_seconds
         How stale the knowledge of what is published may be; 0 looks every time.
-
-    Attributes
-    ----------
-    beside
-        A thread for what can be done while another waits for the database.
     """
 
     def __init__(
@@ -69,7 +63,6 @@ class Published:
         self._live: LiveRun | None = None
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
-        self.beside = ThreadPoolExecutor(1, "beside")
 
     def current(self) -> LiveRun:
         """Return the run in force.

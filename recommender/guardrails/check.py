@@ -173,8 +173,6 @@ class Guard:
         """Alert rules that hold, by user: a crisis first, then most pressing first."""
         users, alerts = decisions.alerts.nonzero()
         raised: dict[int, list[Raised]] = {}
-        if not len(users):
-            return raised
         places, ids = self._alerting[alerts], records.observations.ids
         readings, _ = first_seen(users, places, decisions.sight, self._looks)
         found = zip(users.tolist(), places.tolist(), readings.tolist(), strict=True)

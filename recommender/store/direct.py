@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from recommender.store.engine import SQLITE, Engine, in_plain_words
+
+Given = TypeVar("Given")
 
 
 class Direct:
@@ -31,6 +33,17 @@ class Direct:
         """Rows that a statement gives."""
         found: list[tuple[Any, ...]] = self._cursor.execute(statement, values).fetchall()
         return found
+
+    def run_meanwhile(
+        self, statement: str, values: Mapping[str, Any], work: Callable[[], Given]
+    ) -> Given:
+        """Run a statement for what it changes, and something else while the server is at it.
+
+        PostgreSQL only. What ``work`` gives is not given before the statement is done.
+        """
+        with self._cursor.connection.pipeline():
+            self._cursor.execute(statement, values)
+            return work()
 
     def run(self, statement: str, values: Mapping[str, Any]) -> None:
         """Run a statement for what it changes."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from orjson import Fragment
 from sqlalchemy import Connection, delete, make_url, select, update
@@ -30,6 +30,7 @@ from recommender.store.person import naming, tables_that_name_users
 from recommender.store.read import load_user
 from recommender.store.retention import one_at_a_time
 
+Given = TypeVar("Given")
 _PROFILE_FIELDS = frozenset({"birth_date", "sex", "conditions", "attributes"})
 
 
@@ -94,21 +95,29 @@ class Logged:
     rules: str | None = None
 
 
-def log_requests(store: Direct, given: Sequence[Logged], raised: Sequence[AlertRow] = ()) -> None:
+def log_requests(
+    store: Direct,
+    given: Sequence[Logged],
+    raised: Sequence[AlertRow],
+    meanwhile: Callable[[], Given],
+) -> Given:
     """Keep answers as they were given, one compact row each, and who asked for each, another.
 
-    All of it is kept or none of it, with the alerts that were raised.
+    All of it is kept or none of it, with the alerts that were raised. What ``meanwhile`` gives is
+    worked out while a server keeps the log, and given once it is kept.
 
     The transaction does not wait for the disk: if the database's machine fails, the log of
     its last second may be missing, never half a row.
     """
     rows = [_row(store.dialect, each) for each in given]
     if store.dialect == SQLITE:
+        done = meanwhile()
         log = [_into_sqlite(table, rows) for table in (_ACCESS, _REQUESTS)]
         store.run_together([alerts_into_sqlite(raised), *log] if raised else log)
-    else:
-        # All rows as one value: the statement is the same however many there are.
-        store.run(_postgresql_insert(), {"rows": json_text(rows)} | alerts_value(raised))
+        return done
+    # All rows as one value: the statement is the same however many there are.
+    values = {"rows": json_text(rows)} | alerts_value(raised)
+    return store.run_meanwhile(_postgresql_insert(), values, meanwhile)
 
 
 def _row(dialect: str, given: Logged) -> dict[str, Any]:

@@ -177,4 +177,4 @@ def logged(
 
 def log_request(store: Direct, *given: Any) -> None:
     """Keep one answer; arguments as of ``logged``."""
-    log_requests(store, [logged(*given)])
+    log_requests(store, [logged(*given)], (), list)

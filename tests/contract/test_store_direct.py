@@ -36,6 +36,31 @@ def _kept(engine: Engine) -> int:
         return int(conn.execute(text(_COUNT)).scalar_one())
 
 
+def test_what_is_done_meanwhile_is_given_once_the_statement_is_done(postgres_url: str) -> None:
+    engine = connect(postgres_url)
+    began = time.perf_counter()
+
+    def work() -> float:
+        time.sleep(0.2)
+        return time.perf_counter() - began
+
+    with direct(engine) as store:
+        worked = store.run_meanwhile("SELECT pg_sleep(0.3)", {}, work)
+        done = time.perf_counter() - began
+    assert worked < 0.3 <= done < 0.5  # one after the other would take half a second
+
+
+def test_nothing_is_given_for_a_statement_that_fails(postgres_url: str) -> None:
+    engine, worked = connect(postgres_url), []
+    with pytest.raises(StoreError), direct(engine) as store:
+        store.run_meanwhile("SELECT 1 / 0", {}, lambda: worked.append("meanwhile"))
+    with pytest.raises(ZeroDivisionError), direct(engine) as store:
+        store.run_meanwhile("SELECT 1", {}, lambda: 1 // 0)
+    with direct(engine) as store:
+        assert store.rows("SELECT 1", {}) == [(1,)]
+    assert worked == ["meanwhile"]
+
+
 def test_a_statement_is_kept_and_rows_come_back(engine: Engine) -> None:
     _look(engine, "ann")
     assert _kept(engine) == 1

@@ -273,6 +273,14 @@ _READINGS = st.tuples(
 def test_any_records_are_the_same_for_one_and_for_all(
     seeded: Engine, events: list[Any], readings: list[Any]
 ) -> None:
+    # Of events that are alike in all but their requests nothing tells which comes first, and
+    # nothing depends on it.
+    requests: dict[Any, str | None] = {}
+    events = [
+        event
+        for event in events
+        if requests.setdefault((*event[:4], event[5]), event[4]) == event[4]
+    ]
     with writing(seeded) as conn:
         conn.execute(delete(schema.events))
         conn.execute(delete(schema.observations))

@@ -166,7 +166,7 @@ def test_answers_given_together_each_say_who_asked(seeded: Engine) -> None:
         for place, who in enumerate(people)
     ]
     with direct(seeded) as store:
-        log_requests(store, given)
+        log_requests(store, given, (), list)
     with reading(seeded) as conn:
         log = conn.execute(select(schema.access_log).order_by(text("access_id"))).all()
         kept = conn.execute(text("SELECT user_id FROM requests ORDER BY request_id")).scalars()
@@ -182,9 +182,9 @@ def test_no_answer_is_kept_without_its_entry_nor_an_entry_without_its_answer(
     given = [logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
     with direct(seeded) as store:
         with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
-            log_requests(store, given)  # the same request twice
+            log_requests(store, given, (), list)  # the same request twice
         assert store.rows("SELECT count(*) FROM access_log", {}) == [(0,)]
-        log_requests(store, given[:1])
+        log_requests(store, given[:1], (), list)
         assert store.rows("SELECT count(*) FROM access_log", {}) == [(1,)]
         assert store.rows("SELECT user_id FROM requests", {}) == [("ann",)]
 
@@ -197,9 +197,9 @@ def test_alerts_are_kept_with_the_answers_that_they_go_with_or_not_at_all(seeded
     given = [logged(answer("q", who), Ask(), "[]", APP) for who in ("ann", "bea")]
     with direct(seeded) as store:
         with pytest.raises(seeded.dialect.loaded_dbapi.IntegrityError):
-            log_requests(store, given, raised)  # the same request twice
+            log_requests(store, given, raised, list)  # the same request twice
         assert store.rows("SELECT count(*) FROM alerts", {}) == [(0,)]
-        log_requests(store, given[:1], [*raised, *raised])  # who asks twice at once
+        log_requests(store, given[:1], [*raised, *raised], list)  # who asks twice at once
         later = [row._replace(raised_at=NOW + timedelta(hours=1)) for row in raised]
         keep_alerts(store, [*later[:1], *later[:1]])
     with reading(seeded) as conn:
