@@ -14,6 +14,7 @@ from orjson import Fragment
 from threadpoolctl import threadpool_limits
 
 from recommender import __version__
+from recommender.compiled import one_after_the_other
 from recommender.documents import answer_document
 from recommender.domain import Catalogue
 from recommender.errors import RecommenderError
@@ -151,7 +152,7 @@ def _written(draft: Draft) -> list[tuple[Logged, bytes]]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.recommender
     # The first answer should not have to wait; without a model there is nothing to get ready.
-    with suppress(RecommenderError):
+    with suppress(RecommenderError), one_after_the_other():
         warm_up(state.published, state.settings)
     # An answer's matrices are too small to share out: more BLAS threads only wait for each other.
     with threadpool_limits(1, "blas"), checkpoints_beside(state.engine):

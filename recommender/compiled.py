@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numba import njit
 from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 PACKAGE = Path(__file__).parent
+_PATIENCE_S = 120.0
 _IMPORT = re.compile(rb"^from recommender((?:\.\w+)+) import", re.MULTILINE)
 
 
@@ -101,3 +104,23 @@ def kept_in() -> str | None:
     """The folder that machine code is kept in; None where there is none."""
     folder: str | None = dot.stats.cache_path  # type: ignore[attr-defined]
     return folder
+
+
+@contextmanager
+def one_after_the_other() -> Iterator[None]:
+    """Hold up the other processes that keep their machine code in the same place.
+
+    Where several start at once, the first compiles and the others load what it has made, instead
+    of each compiling everything. None waits longer than ``_PATIENCE_S``.
+    """
+    folder = kept_in()
+    if folder is None:
+        yield
+        return
+    lock = FileLock(Path(folder) / "recommender-compiles.lock")
+    with suppress(Timeout):
+        lock.acquire(timeout=_PATIENCE_S)
+    try:
+        yield
+    finally:
+        lock.release()

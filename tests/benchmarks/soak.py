@@ -357,7 +357,7 @@ def main() -> int:
 
 
 def _wait(port: int) -> None:
-    for _ in range(300):
+    for _ in range(1200):  # a first start compiles
         try:
             httpx.get(f"http://127.0.0.1:{port}/status/ready").raise_for_status()
         except httpx.HTTPError:

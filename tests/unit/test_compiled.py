@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
+from recommender import compiled as module
 from recommender.compiled import PACKAGE, compiled, dot, stamp
 
 _CONSTANT = "LIMIT = {}\n"
@@ -113,3 +115,21 @@ def test_it_runs_where_nothing_can_be_kept() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
     )
     assert done.stdout == "3.0 None\n"
+
+
+def test_processes_that_share_a_place_compile_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "kept_in", lambda: str(tmp_path))
+    with module.one_after_the_other():
+        (lock,) = tmp_path.iterdir()
+        with pytest.raises(Timeout):
+            FileLock(lock).acquire(timeout=0)
+        monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
+        with module.one_after_the_other():
+            pass  # waited long enough
+    with FileLock(lock).acquire(timeout=0):
+        pass
+    monkeypatch.setattr(module, "kept_in", lambda: None)
+    with module.one_after_the_other():
+        assert list(tmp_path.iterdir()) == [lock]
