@@ -22,12 +22,9 @@ from recommender.columns import ACTION_ID, CONDITIONS, ELIGIBLE, USER_ID
 from recommender.dataset import Int32Array, Records
 from recommender.domain import Action, Catalogue, Evidence, MetricsList, Sex, User
 from recommender.store import schema
-from recommender.store.bulk import load_records as load_records
-from recommender.store.bulk import user_id_chunks as user_id_chunks
 from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL
-from recommender.store.person import export_user as export_user
 from recommender.store.record_arrays import (
     event_arrays,
     instant,

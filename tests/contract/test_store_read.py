@@ -26,18 +26,17 @@ from recommender.dataset import Events, Observations, Records
 from recommender.domain import EVENT_CODES, SEX_CODES, Catalogue, Sex, User
 from recommender.store import schema
 from recommender.store.alerts import AlertRow, acknowledge, keep_alerts
+from recommender.store.bulk import load_records, user_id_chunks
 from recommender.store.direct import Direct, direct
 from recommender.store.engine import reading, writing
 from recommender.store.read import (
     action_page,
     catalogue_version,
     load_catalogue,
-    load_records,
     load_user,
     load_user_record,
     load_user_records,
     user_exists,
-    user_id_chunks,
 )
 
 

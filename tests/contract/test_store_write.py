@@ -31,7 +31,7 @@ from recommender.store.engine import reading, writing
 from recommender.store.evaluations import Heading, save_evaluation
 from recommender.store.keys import create_key
 from recommender.store.packing import pack_changed
-from recommender.store.read import export_user
+from recommender.store.person import export_user
 from recommender.store.write import erase_user, log_requests, update_user
 
 
