@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from recommender.errors import RecommenderError
 from recommender.guardrails.check import Guard
 from recommender.items import Draft
 from recommender.knowledge import load_knowledge
-from recommender.logs import start_log
+from recommender.logs import Entry, fault, start_log
 from recommender.published import Published
 from recommender.recommend import Question, answer_each, warm_up
 from recommender.settings import Settings
@@ -44,6 +45,7 @@ from .telemetry import Telemetry
 from .tokens import tokens_of
 from .tracing import Tracing, tracer_of_environment
 
+_LOG = logging.getLogger("recommender.app")
 _COLLECT_AFTER = 20_000
 """New objects before garbage is looked for: sixteen answers make some thousands, none in a ring."""
 
@@ -151,14 +153,23 @@ def _written(draft: Draft) -> list[tuple[Logged, bytes]]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.recommender
-    # The first answer should not have to wait; without a model there is nothing to get ready.
-    with suppress(RecommenderError), one_after_the_other():
-        warm_up(state.published, state.settings)
+    _get_ready(state)
     # An answer's matrices are too small to share out: more BLAS threads only wait for each other.
     with threadpool_limits(1, "blas"), checkpoints_beside(state.engine):
         yield
     state.desk.close()
     state.engine.dispose()
+
+
+def _get_ready(state: State) -> None:
+    """Spare the first answer a wait; whatever is wrong, it is the answers that say so."""
+    try:
+        with one_after_the_other():
+            warm_up(state.published, state.settings)
+    except RecommenderError:
+        pass  # no model, or no database: there is nothing to get ready
+    except Exception as error:
+        _LOG.warning(Entry(event="not warmed up", **fault(error)))
 
 
 def _document(app: FastAPI) -> None:

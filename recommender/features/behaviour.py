@@ -214,6 +214,8 @@ def _keys(
     n, width = len(user), len(domain) + n_domains + 1
     out = np.empty(3 * n, np.int64)
     for row in range(n):
+        if action[row] < 0 or action[row] >= len(domain) or user[row] < 0:
+            raise IndexError("an event of nobody, or of no action of the catalogue")
         first = np.int64(user[row]) * width
         out[row] = (first + action[row]) * span + since[row]
         out[n + row] = (first + len(domain) + domain[action[row]]) * span + since[row]

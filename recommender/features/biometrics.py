@@ -132,6 +132,8 @@ def _summarise(
         end = begin + 1
         while end < len(at) and slot[end] == slot[begin] and user[end] == user[begin]:
             end += 1
+        if user[begin] < 0 or user[begin] >= out.shape[1]:
+            raise IndexError("a reading of nobody")
         if slot[begin] >= 0:
             _run(at, value, begin, end, half_lives, level, slow, mean)
             for moment in range(len(instants)):

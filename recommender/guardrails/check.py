@@ -13,10 +13,12 @@ import numpy as np
 
 from recommender.dataset import BoolArray, Int8Array, Records
 from recommender.domain import Alert, Audience, Catalogue, MetricsList, Verdict
+from recommender.errors import RuleError
 from recommender.guardrails.deciding import decided, touched
 from recommender.guardrails.eligibility import EligibilityCheck, with_eligibility
 from recommender.guardrails.facts import FactReader, Facts
 from recommender.guardrails.grounds import (
+    MOST_RULES,
     NO_RULE,
     Citation,
     Grounds,
@@ -102,6 +104,8 @@ class Guard:
     def __init__(self, rules: Rules, catalogue: Catalogue, metrics: MetricsList) -> None:
         self.rules_label = rules.label
         self._rules = rules = with_eligibility(rules)
+        if len(rules) > MOST_RULES:
+            raise RuleError(f"{len(rules):,} rules are more than {MOST_RULES:,}")
         self._eligibility = EligibilityCheck(catalogue)
         self._reader = FactReader(rules.needs, metrics)
         self.rule_ids = tuple(rule.rule_id for rule in rules.rules)

@@ -15,6 +15,7 @@ from recommender.domain import Verdict
 from recommender.guardrails.terms import Expression
 
 RuleArray: TypeAlias = NDArray[np.int16]
+MOST_RULES = int(np.iinfo(np.int16).max)
 
 NO_RULE = -1
 

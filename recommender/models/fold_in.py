@@ -191,8 +191,10 @@ def _fold_in(
     moment, packed, hessian = np.empty(second.shape[1]), np.empty(second.shape[1]), np.empty((n, n))
     begin = 0
     while begin < len(user):
-        end = begin + 1
+        end = begin
         while end < len(user) and user[end] == user[begin]:
+            if action[end] < 0 or action[end] >= len(v) or user[end] < 0 or user[end] >= len(mean):
+                raise IndexError("a row of nobody, or of no action")
             end += 1
         # before the first step everybody's factors are the prior's
         m, s = mean[user[begin]], covariance[user[begin]]

@@ -144,6 +144,8 @@ def _row_parts(
     """Fill in the four feature parts of rows; ``vectors`` is [n_snapshots, n_users, n]."""
     n = vectors.shape[2]
     for row in range(len(out)):
+        if user[row] < 0 or user[row] >= vectors.shape[1] or action[row] >= len(coefficients):
+            raise IndexError("a row of nobody, or of no action")
         weights, vector = coefficients[action[row]], vectors[snapshot[row], user[row]]
         out[row, 0] = weights[0]
         out[row, 1] = dot(vector[:split], weights[1 : 1 + split])

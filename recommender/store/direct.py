@@ -39,11 +39,19 @@ class Direct:
     ) -> Given:
         """Run a statement for what it changes, and something else while the server is at it.
 
-        PostgreSQL only. What ``work`` gives is not given before the statement is done.
+        PostgreSQL only. What ``work`` gives is not given before the statement is done; if both
+        fail, it is the statement's error that is raised.
         """
+        fault: Exception | None = None
         with self._cursor.connection.pipeline():
             self._cursor.execute(statement, values)
-            return work()
+            try:
+                given = work()
+            except Exception as error:  # else psycopg logs the statement's, with what it quotes
+                fault = error
+        if fault is not None:
+            raise fault
+        return given
 
     def run(self, statement: str, values: Mapping[str, Any]) -> None:
         """Run a statement for what it changes."""

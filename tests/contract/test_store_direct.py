@@ -61,6 +61,15 @@ def test_nothing_is_given_for_a_statement_that_fails(postgres_url: str) -> None:
     assert worked == ["meanwhile"]
 
 
+def test_where_both_fail_it_is_the_statement_s_error_and_no_row_is_logged(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    statement = "INSERT INTO access_log (at, user_id) VALUES (now(), 'ann-in-person')"
+    with caplog.at_level(0), pytest.raises(StoreError), direct(connect(postgres_url)) as store:
+        store.run_meanwhile(statement, {}, lambda: 1 // 0)
+    assert "ann-in-person" not in caplog.text
+
+
 def test_a_statement_is_kept_and_rows_come_back(engine: Engine) -> None:
     _look(engine, "ann")
     assert _kept(engine) == 1

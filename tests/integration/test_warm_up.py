@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -15,6 +16,7 @@ from recommender.store.queries import run_query
 
 _SERVER = """
 import gc, json, sys
+import pytest
 from fastapi.testclient import TestClient
 from numba.core.dispatcher import Dispatcher
 from api.app import create_app
@@ -63,3 +65,25 @@ def test_nobody_is_answered_by_getting_ready(trained_url: str) -> None:
 def test_a_server_without_a_run_starts(engine: Engine) -> None:
     with TestClient(create_app(Settings(), engine=engine)) as client:
         assert client.get("/status/ready").status_code == 503
+
+
+def test_a_server_starts_whatever_keeps_it_from_getting_ready(
+    trained_sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(28, "No space left on device: 'ann'")
+
+    monkeypatch.setattr("api.app.warm_up", broken)
+    with TestClient(create_app(Settings(database_url=trained_sqlite_url))) as client:
+        assert client.get("/v1/users/nobody/recommendations").status_code == 200
+    (record,) = [each for each in caplog.records if each.name == "recommender.app"]
+    assert record.msg["fault"] == "OSError"
+    assert "ann" not in caplog.text
+
+
+def test_a_server_starts_with_a_catalogue_too_large_for_groups(
+    trained_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.models.hybrid._CHUNK_ROWS", 400)
+    with TestClient(create_app(Settings(database_url=trained_sqlite_url))) as client:
+        assert client.get("/v1/users/nobody/recommendations").status_code == 200

@@ -338,3 +338,9 @@ def test_day_of_birthday_counts() -> None:
     adult_tomorrow = records_of(person(age=18, **WELL, body_mass_index=24))
     decisions = shipped_guard().decide(adult_tomorrow, NOW - 24 * HOUR)
     assert decisions.verdict[0, tags().index("fasting")] == VERDICT_CODES["withhold"]
+
+
+def test_more_rules_than_a_verdict_can_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommender.guardrails.check.MOST_RULES", 3)
+    with pytest.raises(RuleError, match="more than 3"):
+        Guard(shipped_rules(), Catalogue(()), metrics())

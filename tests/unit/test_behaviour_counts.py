@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,3 +106,13 @@ def test_a_level_is_counted_by_itself_as_beside_the_others() -> None:
         found = behaviour.features(past, level, user, place, at, RATE)
         expected = [plain(log, level, 0, one, 0.0) for one in action.tolist()]
         np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_events_of_nobody_and_of_no_action_are_refused() -> None:
+    for user, action in ((0, len(DOMAIN)), (0, -1), (-1, 0)):
+        events = events_of([(0, 0, "view", 1.0, 3.0)])
+        wrong = replace(
+            events, user=np.array([user], np.int32), action=np.array([action], np.int32)
+        )
+        with pytest.raises(IndexError, match="of nobody"):
+            behaviour.history(wrong, DOMAIN, N_DOMAINS, NOW)

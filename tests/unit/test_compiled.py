@@ -28,12 +28,17 @@ print(over(3), over.stats.cache_hits[(over.signatures[0])] if over.stats.cache_h
 """
 
 
-def test_a_changed_constant_of_another_module_compiles_anew(tmp_path: Path) -> None:
-    """Even where the file's time and size are the old ones, as in images that are built twice."""
-    copy = tmp_path / "recommender"
+def _copy_of_the_wrapper(folder: Path) -> Path:
+    copy = folder / "recommender"
     copy.mkdir()
     for name in ("__init__", "compiled"):
         (copy / f"{name}.py").write_bytes((PACKAGE / f"{name}.py").read_bytes())
+    return copy
+
+
+def test_a_changed_constant_of_another_module_compiles_anew(tmp_path: Path) -> None:
+    """Even where the file's time and size are the old ones, as in images that are built twice."""
+    copy = _copy_of_the_wrapper(tmp_path)
     (copy / "loop.py").write_text(_LOOP)
     ground = copy / "ground_of_test.py"
 
@@ -50,6 +55,76 @@ def test_a_changed_constant_of_another_module_compiles_anew(tmp_path: Path) -> N
     assert run(1) == "True 0"
     assert run(1) == "True 1"
     assert run(9) == "False 0"
+
+
+_CUT_OFF = """
+import os, sys
+from numba.core.caching import IndexDataCacheFile
+from recommender.compiled import compiled
+from recommender.ground_of_test import LIMIT
+
+if sys.argv[1:] == ["killed"]:
+    IndexDataCacheFile._save_data = lambda *_: os._exit(9)
+
+@compiled
+def limit():
+    return LIMIT
+
+print(limit())
+"""
+
+
+def test_a_kill_while_code_is_kept_leaves_no_old_code_under_a_new_text(tmp_path: Path) -> None:
+    copy = _copy_of_the_wrapper(tmp_path)
+    (copy / "loop.py").write_text(_CUT_OFF)
+
+    def run(limit: int, *how: str) -> tuple[int, str]:
+        (copy / "ground_of_test.py").write_text(_CONSTANT.format(limit))
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "recommender.loop", *how],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        return done.returncode, done.stdout.strip()
+
+    assert run(15) == (0, "15")
+    assert run(30, "killed") == (9, "")
+    assert run(30) == (0, "30")
+    assert run(15) == (0, "15")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", None])
+def test_files_that_can_t_be_read_are_made_anew(tmp_path: Path, content: bytes | None) -> None:
+    def run() -> str:
+        code = (
+            "from recommender.compiled import dot; import numpy as np; print(dot(np.ones(2),"
+            " np.ones(2)), sum(dot.stats.cache_hits.values()))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True,
+            check=True, env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    assert [run(), run()] == ["2.0 0", "2.0 1"]
+    for path in [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]:
+        if content is None:
+            path.unlink()
+            path.mkdir()  # as a disk that gives errors
+        else:
+            path.write_bytes(content)
+    assert run() == "2.0 0"
+    assert run() == ("2.0 0" if content is None else "2.0 1")
+
+
+def test_code_that_checks_bounds_is_kept_by_itself(tmp_path: Path) -> None:
+    code = "from recommender.compiled import PACKAGE, stamp; print(stamp(PACKAGE / 'outcomes.py'))"
+    given = (os.environ, os.environ | {"NUMBA_BOUNDSCHECK": "1"})
+    first, second = (
+        subprocess.check_output([sys.executable, "-c", code], cwd=PACKAGE.parent, env=env)
+        for env in given
+    )
+    assert first != second
 
 
 def test_a_stamp_holds_whatever_is_imported(tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def crowd(n: int = 40, **attributes: list[object]) -> Records:
     return Records(people(n, **attributes), events((0, 0, "impression", 1.0)), readings(*rows))
 
 
+def test_readings_of_nobody_are_refused() -> None:
+    slots = biometrics.MetricSlots.of(("systolic_bp",), METRICS)
+    for user in (-1, 1):
+        with pytest.raises(IndexError, match="of nobody"):
+            biometrics.summarise(readings((user, 1, 120.0, 1.0)), 1, slots, np.array([NOW]))
+
+
 class TestReadings:
     slots = biometrics.MetricSlots.of(("systolic_bp",), METRICS)
 
