@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from recommender.errors import ConflictError, MalformedFileError
 from recommender.store.access import Asker, all_erasures, installation_mark, receipt_maker
+from recommender.store.checkpoints import empty_log
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.person import ids_held, tables_that_name_users
 from recommender.store.write import erase_user
@@ -127,6 +128,8 @@ def erase_again(
     erased = {}
     for receipt, user_id in people.items():
         erased[receipt] = {} if dry_run else _erase(engine, user_id, asker)
+    if not dry_run:
+        empty_log(engine)
     known = len({each.receipt for each in receipts.erasures} - due)
     return Again(known=known, absent=len(due) - len(people), erased=erased)
 

@@ -13,6 +13,7 @@ from recommender.guardrails.check import Guard
 from recommender.store.access import Asker as Asker
 from recommender.store.access import erasures_of, log_access
 from recommender.store.alerts import KeptAlert, acknowledge
+from recommender.store.checkpoints import empty_log
 from recommender.store.direct import direct
 from recommender.store.engine import Engine, reading, writing
 from recommender.store.person import export_user
@@ -111,6 +112,7 @@ def erase_person(engine: Engine, user_id: str, asker: Asker) -> dict[str, int]:
         deleted = erase_user(connection, user_id, datetime.now(UTC), asker)
         if not deleted:
             raise NotFoundError("nothing is held on this user")
+    empty_log(engine)
     return deleted
 
 

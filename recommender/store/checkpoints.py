@@ -20,7 +20,7 @@ _EVERY_SECONDS = 0.5
 @contextmanager
 def checkpoints_beside(engine: Engine) -> Iterator[None]:
     """Copy the log into the file regularly until the end; nothing to do but for SQLite files."""
-    if engine.dialect.name != SQLITE or is_memory(engine.url):
+    if not _has_log(engine):
         yield
         return
     ended = threading.Event()
@@ -31,6 +31,21 @@ def checkpoints_beside(engine: Engine) -> Iterator[None]:
     finally:
         ended.set()
         copier.join()
+
+
+def empty_log(engine: Engine) -> None:
+    """Have nothing left in SQLite's write-ahead log, which holds pages as they were before, too.
+
+    Waits for those who read just now, as long as for a lock; if they take longer, the log is
+    written over by what comes next.
+    """
+    if _has_log(engine):
+        with suppress(StoreError), direct(engine) as store:
+            store.rows("PRAGMA wal_checkpoint(TRUNCATE)", {})
+
+
+def _has_log(engine: Engine) -> bool:
+    return engine.dialect.name == SQLITE and not is_memory(engine.url)
 
 
 def _copy_until(engine: Engine, ended: threading.Event) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from api.app import create_app
 from recommender.cli import main
@@ -282,3 +283,16 @@ def test_odd_ids_are_reached(client: TestClient) -> None:
             answer = client.get(f"/v1/users/{encoded}{tail}")
             assert answer.json()["user_id"] == user_id, (user_id, tail)
         assert client.delete(f"/v1/users/{encoded}").json()["user_id"] == user_id
+
+
+def test_an_erasure_leaves_no_byte_in_sqlite_s_files(trained_sqlite_url: str) -> None:
+    path = Path(str(make_url(trained_sqlite_url).database))
+    mark = "a-word-that-stands-nowhere-else"
+    user = {"user_id": "ann-of-bytes", "note": mark}
+    with TestClient(create_app(Settings(database_url=trained_sqlite_url))) as client:
+        assert client.post("/v1/users", json=user).json()["accepted"] == 1
+        assert client.get("/v1/users/ann-of-bytes/recommendations").status_code == 200
+        assert client.delete("/v1/users/ann-of-bytes").status_code == 200
+        held = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
+    assert mark.encode() not in held
+    assert b"ann-of-bytes" not in held
