@@ -22,6 +22,7 @@ from recommender.errors import (
     NotFoundError,
     NothingToLearnError,
     NotMigratedError,
+    NotTheirsError,
     RecommenderError,
     SettingsError,
     StoreError,
@@ -36,6 +37,7 @@ TYPE_PREFIX = "urn:recommender:problem:"
 TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
     (NotFoundError, 404, "not-found", "There is no such thing"),
     (ChangedMeanwhileError, 412, "precondition-failed", "It has changed meanwhile"),
+    (NotTheirsError, 403, "forbidden", "The key does not allow this"),
     (ConflictError, 409, "conflict", "That contradicts the state of things"),
     (LockHeldError, 409, "lock-held", "Another train is at work"),
     (NoPublishedRunError, 503, "no-published-run", "Nothing is trained yet"),

@@ -21,6 +21,7 @@ nothing else decides how an error is shown.
     ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
     ├── ConflictError            the request contradicts the state of things
+    │   ├── NotTheirsError       a record belongs to another person than it may
     │   └── ChangedMeanwhileError  what was to be changed is no longer as the sender knew it
     ├── NoPublishedRunError      nothing has been trained yet
     └── NothingToLearnError      the records hold nothing a model could learn from
@@ -112,6 +113,10 @@ class NotFoundError(RecommenderError):
 
 class ConflictError(RecommenderError):
     """The request contradicts the state of things."""
+
+
+class NotTheirsError(ConflictError):
+    """A record belongs, or is stored as belonging, to another person than it may."""
 
 
 class ChangedMeanwhileError(ConflictError):

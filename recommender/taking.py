@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from recommender import columns
 from recommender.catalogue import load_conditions, load_tags
 from recommender.domain import MetricsList
+from recommender.errors import NotTheirsError
 from recommender.formats.chunk import Chunk
 from recommender.intake.actions import check_actions, with_retirement
 from recommender.intake.checked import KEY_COLUMNS, Checked, Refused
@@ -39,6 +40,8 @@ class Session:
         File or path the records come by; stands beside those that are rejected.
     asker
         Who sends them and why, for the access log; nobody in particular if None.
+    only_user
+        The only person whose records these may be, and may replace; None for anyone.
     noted
         People who have their entry in it already: one a call is enough.
     """
@@ -48,6 +51,7 @@ class Session:
     now: datetime
     source: str
     asker: Asker | None = None
+    only_user: str | None = None
     noted: set[str] = field(default_factory=set)
 
 
@@ -68,8 +72,12 @@ def take_chunk(
     ------
     MalformedFileError
         The chunk is from a file that lacks a required column.
+    NotTheirsError
+        A record names another than the only person, or is stored as another's.
     """
     checked = _checked(conn, session, chunk)
+    if session.only_user is not None:
+        _require_only(session.only_user, checked)
     report = _stored(conn, session, checked.rows)
     own_ids = checked.rows.column(KEY_COLUMNS[session.kind])
     up_to = origin[-1].rejected_id if origin else None
@@ -97,6 +105,14 @@ def _note_access(conn: Connection, session: Session, checked: Checked) -> None:
         session.noted.update(named)
 
 
+def _require_only(user_id: str, checked: Checked) -> None:
+    """Compare people as they were read; a record that names nobody is not theirs either."""
+    named = {each.user_id for each in checked.refused}
+    named.update(pc.unique(checked.rows.column(columns.USER_ID)).to_pylist())
+    if named - {user_id}:
+        raise NotTheirsError("only records of one person may be sent here")
+
+
 def _checked(conn: Connection, session: Session, chunk: Chunk) -> Checked:
     if session.kind == "events":
         return check_events(chunk, session.source, take.action_ids(conn), session.now)
@@ -119,7 +135,8 @@ def _stored(conn: Connection, session: Session, rows: pa.Table) -> IngestReport:
     elif rows.num_rows:
         created = take.create_users(conn, rows.column(columns.USER_ID), session.now)
     latest = latest_of_each(rows, KEY_COLUMNS[session.kind])
-    taken = take.put_rows(conn, session.kind, latest.rows, session.now)
+    bound = session.only_user is not None
+    taken = take.put_rows(conn, session.kind, latest.rows, session.now, same_person=bound)
     if session.kind == "actions":
         ids = latest.rows.column(columns.ACTION_ID).to_pylist()
         keep_versions(conn, ids, session.now, session.source)

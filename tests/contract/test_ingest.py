@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ from sqlalchemy import Engine, select
 
 from recommender import ingest
 from recommender.domain import MetricsList
-from recommender.errors import MalformedFileError
+from recommender.errors import MalformedFileError, NotTheirsError
 from recommender.ingest import IngestReport, ingest_files, retry_rejected
 from recommender.intake.fields import read_ids
 from recommender.metrics_list import load_metrics
@@ -34,8 +36,8 @@ RECORD = {
 WALK = {"action_id": "walk", "title": "Walk", "domain": "activity"}
 
 
-def put(engine: Engine, kind: str, *records: Any, now: datetime = NOW) -> IngestReport:
-    return RECORD[kind](engine, records, metrics=METRICS, now=now, source="test")
+def put(engine: Engine, kind: str, *records: Any, now: datetime = NOW, **more: Any) -> IngestReport:
+    return RECORD[kind](engine, records, metrics=METRICS, now=now, source="test", **more)
 
 
 def event(event_id: Any, **changes: Any) -> dict[str, Any]:
@@ -561,3 +563,51 @@ def test_synonyms_of_conditions_are_understood_and_unknown_ones_kept(engine: Eng
         user = load_user(connection, "u")
     assert user is not None
     assert user.conditions == ("eating_disorder", "hay_fever", "pregnancy", "type_1_diabetes")
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_sender_of_one_persons_records_takes_over_none_of_anothers(
+    stocked: Engine, kind: str
+) -> None:
+    make = event if kind == "events" else reading_of
+    put(stocked, kind, make("theirs"), make("own", user_id="bob"))
+    before = held(stocked, kind)
+    batches = [
+        [make(" theirs\t", user_id="bob")],
+        [make("new", user_id="bob"), make("theirs", user_id="bob")],
+        [make("new", user_id="bob"), make("new2")],
+        [make("new", user_id="bob"), make("new2", type="?", metric="?", user_id="cyd")],
+        [make("new", user_id=...)],
+        ["bob"],
+    ]
+    for batch in batches:
+        with pytest.raises(NotTheirsError):
+            put(stocked, kind, *batch, only_user="bob")
+    assert held(stocked, kind) == before
+    assert rejected(stocked) == []
+    later = dict.fromkeys(("occurred_at", "observed_at"), "2026-05-02T08:00:00Z")
+    own = make("own", user_id=" bob ", **later)
+    assert counts(put(stocked, kind, own, only_user="bob")) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_record_is_not_taken_over_by_one_sent_at_the_same_time(
+    stocked: Engine, kind: str
+) -> None:
+    make = event if kind == "events" else reading_of
+    found: list[Exception] = []
+
+    def take_over() -> None:
+        try:
+            put(stocked, kind, make("first", user_id="bob"), only_user="bob")
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=take_over)
+    with writing(stocked) as conn:
+        RECORD[kind](conn, [make("first")], metrics=METRICS, now=NOW, source="test")
+        thread.start()
+        time.sleep(0.3)  # by now it waits for this transaction
+    thread.join()
+    assert [type(error) for error in found] == [NotTheirsError]
+    assert [row["user_id"] for row in held(stocked, kind)] == ["ann"]
