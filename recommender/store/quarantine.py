@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from sqlalchemy import Connection, delete, exists, func, select, text
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recommender.store import schema
 from recommender.store.engine import POSTGRESQL
-from recommender.store.id_lists import ids_value, is_among_ids
+from recommender.store.id_lists import ids_value, is_among_ids, is_among_pairs, pairs_value
 
 _rejected = schema.rejected_records
 
@@ -68,23 +68,42 @@ def keep_rejected(conn: Connection, records: Sequence[RejectedRecord], now: date
 
 
 def release(
-    conn: Connection, kind: str, record_ids: pa.ChunkedArray, up_to: int | None = None
+    conn: Connection,
+    kind: str,
+    record_ids: pa.ChunkedArray,
+    people: pa.ChunkedArray | None,
+    up_to: int | None = None,
 ) -> None:
-    """Remove what the quarantine holds under ids that have been taken now.
+    """Remove what the quarantine holds of the records that have been taken now.
 
     Parameters
     ----------
+    people
+        Whose each of them is: what was rejected under the same id and is another person's, or
+        nobody's that could be read, stays. None for actions, which are no one's.
     up_to
         Leave alone what was rejected after the one with this number; None removes all.
     """
     if len(record_ids) == 0 or not conn.scalar(select(exists().where(_rejected.c.kind == kind))):
         return
+    ids = record_ids.to_pylist()
+    values: dict[str, Any] = {"ids": ids_value(conn, ids)}
     statement = delete(_rejected).where(
         _rejected.c.kind == kind, text(is_among_ids(conn, "record_id"))
     )
+    if people is not None:
+        statement = statement.where(text(is_among_pairs(conn, "record_id", "user_id")))
+        values |= pairs_value(conn, ids, people.to_pylist())
     if up_to is not None:
         statement = statement.where(_rejected.c.rejected_id <= up_to)
-    conn.execute(statement, {"ids": ids_value(conn, record_ids.to_pylist())})
+    conn.execute(statement, values)
+
+
+def release_numbers(conn: Connection, numbers: Sequence[int | None]) -> None:
+    """Remove rejected records by their numbers: they have been taken."""
+    if numbers:
+        statement = delete(_rejected).where(_rejected.c.rejected_id == bindparam("number"))
+        conn.execute(statement, [{"number": number} for number in numbers])
 
 
 def last_rejected(conn: Connection) -> int:

@@ -611,3 +611,40 @@ def test_a_record_is_not_taken_over_by_one_sent_at_the_same_time(
     thread.join()
     assert [type(error) for error in found] == [NotTheirsError]
     assert [row["user_id"] for row in held(stocked, kind)] == ["ann"]
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_rejected_record_is_not_released_by_another_persons(stocked: Engine, kind: str) -> None:
+    make = event if kind == "events" else reading_of
+    bad = {"action_id": "swim", "metric": "grip"}
+    put(stocked, kind, make("e1", **bad), make("e1", user_id=..., **bad), make("e2", **bad))
+    put(stocked, kind, make("e1", user_id="bob"), make("e2", user_id="bob"), make("e2"))
+    left = [(row["record_id"], row["user_id"]) for row in rejected(stocked)]
+    assert left == [("e1", "ann"), ("e1", None)]
+    put(stocked, kind, make("e3", **bad), make("e3", user_id="bob"))
+    assert ("e3", "ann") in [(row["record_id"], row["user_id"]) for row in rejected(stocked)]
+
+
+def test_retry_takes_over_no_record_of_another_person(stocked: Engine) -> None:
+    late = {"user_id": "bob", "action_id": "swim"}
+    put(stocked, "events", event("e1", **late), event("e2", **late), event("e2", action_id="swim"))
+    put(stocked, "events", event("e1"))
+    put(stocked, "actions", WALK | {"action_id": "swim"})
+    report = retry_rejected(stocked, metrics=METRICS, now=NOW)
+    assert counts(report) == (1, 0, 0, 2)
+    assert {each.reason_code for each in report.rejected} == {"other_person"}
+    owners = [(row["event_id"], row["user_id"]) for row in held(stocked, "events")]
+    assert owners == [("e1", "ann"), ("e2", "bob")]
+    left = [(row["record_id"], row["user_id"], row["reason_code"]) for row in rejected(stocked)]
+    assert left == [("e1", "bob", "other_person"), ("e2", "ann", "other_person")]
+    assert [row["source"] for row in rejected(stocked)] == ["test", "test"]
+
+
+def test_retry_lets_go_of_what_it_takes_whomever_it_was_kept_for(stocked: Engine) -> None:
+    """Older versions may have kept a record without the person it names."""
+    put(stocked, "events", event("e1", action_id="swim"))
+    with writing(stocked) as conn:
+        conn.execute(schema.rejected_records.update().values(user_id=None))
+    put(stocked, "actions", WALK | {"action_id": "swim"})
+    assert counts(retry_rejected(stocked, metrics=METRICS, now=NOW)) == (1, 0, 0, 0)
+    assert rejected(stocked) == []
