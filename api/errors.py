@@ -26,6 +26,7 @@ from recommender.errors import (
     RecommenderError,
     SettingsError,
     StoreError,
+    TooMuchError,
 )
 
 from .problems import KINDS, Problem
@@ -44,6 +45,7 @@ TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
     (NotMigratedError, 503, "not-migrated", "The database is not up to date"),
     (StoreError, 503, "store-unavailable", "The database can't be used"),
     (IdentityProviderError, 503, "no-identity-provider", "Tokens can't be checked now"),
+    (TooMuchError, 422, "invalid-request", "The request can't be used as it is"),
     (DataError, 503, "data-unusable", "What is stored can't be used"),
     (SettingsError, 500, "settings", "The server is set up wrongly"),
     (NothingToLearnError, 409, "nothing-to-learn", "There is nothing to learn from"),

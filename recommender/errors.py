@@ -12,6 +12,7 @@ nothing else decides how an error is shown.
     │   ├── MetricError          a metric, unit or conversion is unknown
     │   ├── RuleError            a guardrail rule does not parse or refers to nothing
     │   └── MalformedFileError   an input file can't be read; names line and column
+    ├── TooMuchError             more than may be kept of one person
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
     │   ├── RefusedError         it works, and refused what it was given
@@ -77,6 +78,10 @@ class MalformedFileError(DataError):
             if number is not None
         )
         super().__init__(f"{path}{where}: {reason}")
+
+
+class TooMuchError(RecommenderError):
+    """More than may be kept of one person."""
 
 
 class StoreError(RecommenderError):

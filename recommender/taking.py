@@ -85,7 +85,10 @@ def take_chunk(
     if origin:
         checked = _without_others(conn, session, chunk, checked)
     keep_owners = session.kind in _OWNED and (bool(origin) or session.only_user is not None)
-    report = _stored(conn, session, checked.rows, keep_owners)
+    if session.kind == "users":
+        report, checked = _stored_profiles(conn, session, chunk, checked)
+    else:
+        report = _stored(conn, session, checked.rows, keep_owners)
     _release(conn, session, checked, origin)
     lasting = _not_taken_later(checked)
     keep_rejected(conn, [_rejected(session, each, origin) for each in lasting], session.now)
@@ -131,8 +134,6 @@ def _checked(conn: Connection, session: Session, chunk: Chunk) -> Checked:
 
 
 def _stored(conn: Connection, session: Session, rows: pa.Table, keep_owners: bool) -> IngestReport:
-    if session.kind == "users":
-        return _stored_profiles(conn, rows, session.now)
     created = 0
     if session.kind == "actions":
         stored = take.stored_retirements(conn, rows.column(columns.ACTION_ID))
@@ -152,11 +153,14 @@ def _stored(conn: Connection, session: Session, rows: pa.Table, keep_owners: boo
     )
 
 
-def _stored_profiles(conn: Connection, rows: pa.Table, now: datetime) -> IngestReport:
-    stored = take.stored_users(conn, rows.column(columns.USER_ID))
-    merged = merge_profiles(rows, stored)
-    take.put_rows(conn, "users", merged.rows, now)
-    return IngestReport(merged.new, merged.same, merged.corrected)
+def _stored_profiles(
+    conn: Connection, session: Session, chunk: Chunk, checked: Checked
+) -> tuple[IngestReport, Checked]:
+    stored = take.stored_users(conn, checked.rows.column(columns.USER_ID))
+    merged = merge_profiles(checked.rows, stored)
+    take.put_rows(conn, "users", merged.rows, session.now)
+    checked = checked.without(chunk, merged.refused, ReasonCode.BAD_ATTRIBUTE)
+    return IngestReport(merged.new, merged.same, merged.corrected), checked
 
 
 def _without_others(conn: Connection, session: Session, chunk: Chunk, checked: Checked) -> Checked:

@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 from orjson import Fragment
 from sqlalchemy import Connection, delete, make_url, select, update
 
+from recommender.attributes import excess
 from recommender.domain import RecommendationList, User
-from recommender.errors import DataError, NotFoundError
+from recommender.errors import DataError, NotFoundError, TooMuchError
 from recommender.store import schema
 from recommender.store.access import Asker, forgetting, log_access
 from recommender.store.alerts import (
@@ -213,6 +214,8 @@ def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: d
         The person is unknown.
     DataError
         The patch has a field that a profile doesn't have.
+    TooMuchError
+        The attributes would be more than a person may have.
     """
     if not patch.keys() <= _PROFILE_FIELDS:
         raise DataError(f"not a field of a user: {min(patch.keys() - _PROFILE_FIELDS)}")
@@ -226,6 +229,9 @@ def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: d
     if "attributes" in patch:
         merged = {**row.attributes, **patch["attributes"]}
         values["attributes"] = {name: each for name, each in merged.items() if each is not None}
+        flaw = excess(row.attributes, values["attributes"])
+        if flaw is not None:
+            raise TooMuchError(flaw)
     if "conditions" in patch:
         values["conditions"] = list(patch["conditions"])
     conn.execute(update(users).where(users.c.user_id == user_id), values | {"updated_at": now})

@@ -648,3 +648,47 @@ def test_retry_lets_go_of_what_it_takes_whomever_it_was_kept_for(stocked: Engine
     put(stocked, "actions", WALK | {"action_id": "swim"})
     assert counts(retry_rejected(stocked, metrics=METRICS, now=NOW)) == (1, 0, 0, 0)
     assert rejected(stocked) == []
+
+
+TOO_MUCH: list[tuple[dict[str, Any], str]] = [
+    ({f"a{number}": 1 for number in range(201)}, "bad_attribute"),
+    ({"n" * 201: 1}, "bad_attribute"),
+    ({"long": "x" * 16 * 1024}, "bad_attribute"),
+    ({f"a{number}": "x" * 16_000 for number in range(5)}, "bad_attribute"),
+    ({"conditions": [f"c{number}" for number in range(201)]}, "bad_conditions"),
+]
+
+
+def test_a_profile_holds_so_much_and_no_more(engine: Engine) -> None:
+    batch = [{"user_id": f"u{place}"} | changes for place, (changes, _) in enumerate(TOO_MUCH)]
+    report = put(engine, "users", *batch, {"user_id": "fine"})
+    assert [each.reason_code for each in report.rejected] == [code for _, code in TOO_MUCH]
+    assert [row["record_id"] for row in rejected(engine)] == [each["user_id"] for each in batch]
+    assert rejected(engine)[2]["record"] == batch[2]
+    assert [row["user_id"] for row in held(engine, "users")] == ["fine"]
+
+
+def test_attributes_are_limited_over_all_records_of_a_person(engine: Engine) -> None:
+    pieces = [
+        {"user_id": "ann", **{f"a{first + more}": "x" * 200 for more in range(50)}}
+        for first in range(0, 250, 50)
+    ]
+    for batch in (pieces[:2], pieces[2:]):
+        report = put(engine, "users", *batch)
+    assert counts(report) == (0, 0, 2, 1)
+    assert (report.rejected[0].index, report.rejected[0].reason_code) == (2, "bad_attribute")
+    assert len(held(engine, "users")[0]["attributes"]) == 200
+    assert counts(retry_rejected(engine, metrics=METRICS, now=NOW)) == (0, 0, 0, 1)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": 1, "sex": "male"})) == (0, 0, 1, 0)
+    swapped = {"user_id": "ann", "a0": None, "b0": 1}
+    assert counts(put(engine, "users", swapped)) == (0, 0, 1, 0)
+
+
+def test_what_was_too_much_before_may_stay_and_shrink(engine: Engine) -> None:
+    put(engine, "users", {"user_id": "ann"})
+    old = {f"a{number}": "x" * 500 for number in range(300)}
+    with writing(engine) as conn:
+        conn.execute(schema.users.update().values(attributes=old))
+    assert counts(put(engine, "users", {"user_id": "ann", "sex": "male"})) == (0, 0, 1, 0)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": None, "a1": 1})) == (0, 0, 1, 0)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": 1})) == (0, 0, 0, 1)
