@@ -28,6 +28,7 @@ from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL, SQLITE, json_text
 from recommender.store.partitions import erase_unattached
 from recommender.store.person import naming, tables_that_name_users
+from recommender.store.quarantine import forget_mentions
 from recommender.store.read import load_user
 from recommender.store.retention import one_at_a_time
 
@@ -245,17 +246,21 @@ def erase_user(conn: Connection, user_id: str, at: datetime, asker: Asker) -> di
 
     Every table with a ``user_id`` is reached: the profile, behaviour, readings, rejected
     records, answers given, nightly rows of every kept run, keys bound to the person and the
-    log of who looked. One entry stays in ``access_log``: that an erasure took place, under
-    a receipt (``access.receipt_for``) that names nobody. A training under way leaves the
-    person out when it publishes.
+    log of who looked; so is a rejected record that holds the id in another place. One entry
+    stays in ``access_log``: that an erasure took place, under a receipt
+    (``access.receipt_for``) that names nobody. A training under way leaves the person out when
+    it publishes.
     """
     one_at_a_time(conn)
-    deleted = {}
+    deleted: dict[str, int] = {}
     with forgetting(conn):
+        mentions = forget_mentions(conn, user_id)
+        if mentions:
+            deleted[schema.rejected_records.name] = mentions
         for table in reversed(tables_that_name_users()):
             found = conn.execute(delete(table).where(naming(conn, table, user_id)))
             if found.rowcount:
-                deleted[table.name] = found.rowcount
+                deleted[table.name] = deleted.get(table.name, 0) + found.rowcount
         if conn.dialect.name == POSTGRESQL:
             erase_unattached(conn, user_id)
     log_access(conn, at, asker, "erase", "everything", user_id)

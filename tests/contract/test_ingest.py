@@ -22,8 +22,10 @@ from recommender.intake.fields import read_ids
 from recommender.metrics_list import load_metrics
 from recommender.resources import data_path
 from recommender.store import schema
+from recommender.store.access import Asker
 from recommender.store.engine import reading, writing
 from recommender.store.read import load_user
+from recommender.store.write import erase_user
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 METRICS = load_metrics(data_path("metrics.toml"))
@@ -692,3 +694,32 @@ def test_what_was_too_much_before_may_stay_and_shrink(engine: Engine) -> None:
     assert counts(put(engine, "users", {"user_id": "ann", "sex": "male"})) == (0, 0, 1, 0)
     assert counts(put(engine, "users", {"user_id": "ann", "a0": None, "a1": 1})) == (0, 0, 1, 0)
     assert counts(put(engine, "users", {"user_id": "ann", "a0": 1})) == (0, 0, 0, 1)
+
+
+NAMED_OTHERWISE: list[Any] = [
+    {"userId": "PERSON"}, ["ar", "PERSON"], "PERSON", {"user_id": {"id": "PERSON"}},
+    {"userId": "\u00a0PERSON\n"}, {"PERSON": [1]}, [[{"a": [{"b": "PERSON"}]}]],
+    {"event_id": "x", "user_id": "bob", "carer": "PERSON"},
+]  # fmt: skip
+NOT_NAMED: list[Any] = [
+    {"note": "carer of PERSON"}, {"userId": "PERSON2"}, ["xPERSON"], {"user_id": "bob"}, 7, None,
+    {"event_id": "y", "user_id": "bob", "note": "PERSON?"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("person", ["ann", 'a"n\\n', "Čeněk 🙂", "%_", "a\u2028n", "7"])
+def test_erasure_reaches_rejected_records_that_name_the_person_otherwise(
+    stocked: Engine, person: str
+) -> None:
+    def of_person(records: list[Any]) -> list[Any]:
+        spelled = json.dumps(person)[1:-1]
+        return [json.loads(json.dumps(each).replace("PERSON", spelled)) for each in records]
+
+    put(stocked, "events", *of_person(NOT_NAMED))
+    before = [row["record"] for row in rejected(stocked)]
+    put(stocked, "events", *of_person(NAMED_OTHERWISE), {"user_id": person})
+    assert len(rejected(stocked)) == len(before) + len(NAMED_OTHERWISE) + 1
+    with writing(stocked) as conn:
+        deleted = erase_user(conn, person, NOW, Asker(None, "cli"))
+    assert deleted["rejected_records"] == len(NAMED_OTHERWISE) + 1
+    assert [row["record"] for row in rejected(stocked)] == before
