@@ -26,6 +26,7 @@ from recommender.store.alerts import (
 from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL, SQLITE, json_text
+from recommender.store.idempotency import forget_rejections
 from recommender.store.partitions import erase_unattached
 from recommender.store.person import naming, tables_that_name_users
 from recommender.store.quarantine import forget_mentions
@@ -254,6 +255,7 @@ def erase_user(conn: Connection, user_id: str, at: datetime, asker: Asker) -> di
     one_at_a_time(conn)
     deleted: dict[str, int] = {}
     with forgetting(conn):
+        forget_rejections(conn)
         mentions = forget_mentions(conn, user_id)
         if mentions:
             deleted[schema.rejected_records.name] = mentions
