@@ -22,9 +22,11 @@ from recommender.errors import (
     NotFoundError,
     NothingToLearnError,
     NotMigratedError,
+    NotTheirsError,
     RecommenderError,
     SettingsError,
     StoreError,
+    TooMuchError,
 )
 
 from .problems import KINDS, Problem
@@ -36,12 +38,14 @@ TYPE_PREFIX = "urn:recommender:problem:"
 TABLE: tuple[tuple[type[RecommenderError], int, str, str], ...] = (
     (NotFoundError, 404, "not-found", "There is no such thing"),
     (ChangedMeanwhileError, 412, "precondition-failed", "It has changed meanwhile"),
+    (NotTheirsError, 403, "forbidden", "The key does not allow this"),
     (ConflictError, 409, "conflict", "That contradicts the state of things"),
     (LockHeldError, 409, "lock-held", "Another train is at work"),
     (NoPublishedRunError, 503, "no-published-run", "Nothing is trained yet"),
     (NotMigratedError, 503, "not-migrated", "The database is not up to date"),
     (StoreError, 503, "store-unavailable", "The database can't be used"),
     (IdentityProviderError, 503, "no-identity-provider", "Tokens can't be checked now"),
+    (TooMuchError, 422, "invalid-request", "The request can't be used as it is"),
     (DataError, 503, "data-unusable", "What is stored can't be used"),
     (SettingsError, 500, "settings", "The server is set up wrongly"),
     (NothingToLearnError, 409, "nothing-to-learn", "There is nothing to learn from"),

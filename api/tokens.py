@@ -17,6 +17,7 @@ from jwt import exceptions as flaws
 from starlette.concurrency import run_in_threadpool
 
 from recommender.errors import IdentityProviderError
+from recommender.intake.fields import is_kept_as_it_is
 from recommender.settings import TokenSettings
 
 from .jwks import KeySet, key_reader
@@ -24,7 +25,6 @@ from .jwks import KeySet, key_reader
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="recommender"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="recommender", error="invalid_token"'}
 _LONGEST_TOKEN = 16_384
-_FIT_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
 _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (flaws.ExpiredSignatureError, "the token has expired"),
     (flaws.ImmatureSignatureError, "the token is not valid yet"),
@@ -117,7 +117,7 @@ class Tokens:
         # Bound unless it says otherwise: a claim that someone forgot must not open every record.
         if self._settings.jwt_everyone_scope not in granted:
             user_id = claims.get(self._settings.jwt_user_claim)
-            if not isinstance(user_id, str) or not _FIT_ID.fullmatch(user_id):
+            if not isinstance(user_id, str) or not is_kept_as_it_is(user_id):
                 raise _refused("the token does not say whom it may reach")
         scopes = frozenset(self._scopes[word] for word in granted if word in self._scopes)
         return Bearer(subject[:200] if isinstance(subject, str) else None, scopes, user_id)

@@ -12,6 +12,7 @@ nothing else decides how an error is shown.
     │   ├── MetricError          a metric, unit or conversion is unknown
     │   ├── RuleError            a guardrail rule does not parse or refers to nothing
     │   └── MalformedFileError   an input file can't be read; names line and column
+    ├── TooMuchError             more than may be kept of one person
     ├── StoreError               the database can't be used
     │   ├── NotMigratedError     its schema is older or newer than the code
     │   ├── RefusedError         it works, and refused what it was given
@@ -21,6 +22,7 @@ nothing else decides how an error is shown.
     ├── ServeError               the server can't listen where it was told to
     ├── NotFoundError            the thing asked for does not exist
     ├── ConflictError            the request contradicts the state of things
+    │   ├── NotTheirsError       a record belongs to another person than it may
     │   └── ChangedMeanwhileError  what was to be changed is no longer as the sender knew it
     ├── NoPublishedRunError      nothing has been trained yet
     └── NothingToLearnError      the records hold nothing a model could learn from
@@ -78,6 +80,10 @@ class MalformedFileError(DataError):
         super().__init__(f"{path}{where}: {reason}")
 
 
+class TooMuchError(RecommenderError):
+    """More than may be kept of one person."""
+
+
 class StoreError(RecommenderError):
     """The database can't be used."""
 
@@ -112,6 +118,10 @@ class NotFoundError(RecommenderError):
 
 class ConflictError(RecommenderError):
     """The request contradicts the state of things."""
+
+
+class NotTheirsError(ConflictError):
+    """A record belongs, or is stored as belonging, to another person than it may."""
 
 
 class ChangedMeanwhileError(ConflictError):

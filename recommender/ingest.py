@@ -90,6 +90,7 @@ def record_events(
     now: datetime,
     source: str,
     asker: Asker | None = None,
+    only_user: str | None = None,
 ) -> IngestReport:
     """Take behaviour records as one transaction; each rejection names its index.
 
@@ -103,8 +104,15 @@ def record_events(
         By which way they came; stands beside what is rejected.
     asker
         Who sends them and why, for the access log: an entry a person named.
+    only_user
+        The only person whose records may be sent, and replaced; None for anyone.
+
+    Raises
+    ------
+    NotTheirsError
+        Some record names, or is stored as, another than the only person; nothing is taken.
     """
-    return _record(target, Session("events", metrics, now, source, asker), records)
+    return _record(target, Session("events", metrics, now, source, asker, only_user), records)
 
 
 def record_observations(
@@ -115,9 +123,10 @@ def record_observations(
     now: datetime,
     source: str,
     asker: Asker | None = None,
+    only_user: str | None = None,
 ) -> IngestReport:
     """Take biometric records, as ``record_events`` does behaviour."""
-    return _record(target, Session("observations", metrics, now, source, asker), records)
+    return _record(target, Session("observations", metrics, now, source, asker, only_user), records)
 
 
 def record_users(
@@ -128,9 +137,10 @@ def record_users(
     now: datetime,
     source: str,
     asker: Asker | None = None,
+    only_user: str | None = None,
 ) -> IngestReport:
     """Take profiles, as ``record_events`` does behaviour; absent fields stay as stored."""
-    return _record(target, Session("users", metrics, now, source, asker), records)
+    return _record(target, Session("users", metrics, now, source, asker, only_user), records)
 
 
 def record_actions(
@@ -141,9 +151,10 @@ def record_actions(
     now: datetime,
     source: str,
     asker: Asker | None = None,
+    only_user: str | None = None,
 ) -> IngestReport:
     """Take catalogue entries, as ``record_events`` does behaviour; each is a whole entry."""
-    return _record(target, Session("actions", metrics, now, source, asker), records)
+    return _record(target, Session("actions", metrics, now, source, asker, only_user), records)
 
 
 def retry_rejected(

@@ -51,6 +51,8 @@ def change_profile(
         The person is unknown.
     ChangedMeanwhileError
         The profile is no longer as the sender knows it.
+    TooMuchError
+        The attributes would be more than a person may have.
     """
     now = datetime.now(UTC)
     with writing(engine) as connection:

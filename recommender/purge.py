@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from recommender.settings import Retention
 from recommender.store.engine import Engine, reading, writing
+from recommender.store.idempotency import forget_old
 from recommender.store.purge import count_older, count_rows, delete_older
 
 BATCH_ROWS = 5_000
@@ -45,6 +46,7 @@ def purge(
 ) -> list[Purged]:
     """Delete what is older than the settings allow, one transaction a batch.
 
+    Answers kept for requests sent again (``Idempotency-Key``) go after their day in any case.
     Cut off and repeated, it ends the same; writers wait for one batch at most.
 
     Parameters
@@ -54,6 +56,9 @@ def purge(
     progress
         Told a table and the share of it that was looked at, 0 to 1.
     """
+    if not dry_run:
+        with writing(engine) as connection:
+            forget_old(connection, now)
     found = []
     for name, before in cutoffs(retention, now).items():
         if dry_run:

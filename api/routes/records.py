@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 
 from recommender.ingest import (
     IngestReport,
@@ -15,9 +15,7 @@ from recommender.ingest import (
     record_observations,
     record_users,
 )
-from recommender.intake.fields import read_ids
-from recommender.store.engine import reading, writing
-from recommender.store.ownership import belongs_to_others
+from recommender.store.engine import writing
 
 from ..access import Caller
 from ..deps import App, Records, State, needs
@@ -65,8 +63,7 @@ def _take(
     records: Sequence[Any],
     source: str = "http",
 ) -> dict[str, Any]:
-    if caller.user_id is not None:
-        _only_their_own(state, caller.user_id, kind, records)
+    """A key bound to one person writes that person's records and takes over no one else's."""
     now = datetime.now(UTC)
     with writing(state.engine) as connection:
         report = record(
@@ -76,6 +73,7 @@ def _take(
             now=now,
             source=source,
             asker=caller.asker,
+            only_user=caller.user_id,
         )
     outcomes = {
         "accepted": report.accepted,
@@ -85,15 +83,3 @@ def _take(
     state.telemetry.took(kind, {**outcomes, "rejected": report.rejected_count})
     rejected = [{"index": r.index, "reason": r.reason} for r in report.rejected]
     return {**outcomes, "rejected": rejected}
-
-
-def _only_their_own(state: State, user_id: str, kind: str, records: Sequence[Any]) -> None:
-    """A key bound to one person writes that person's records and takes over no one else's."""
-    own = all(isinstance(r, dict) and r.get("user_id") == user_id for r in records)
-    if own and kind != "users":
-        # As ingest will read them: " e1" and 7.0 become "e1" and "7" on the way in.
-        ids = read_ids([r.get(f"{kind[:-1]}_id") for r in records])
-        with reading(state.engine) as connection:
-            own = not belongs_to_others(connection, kind, ids, user_id)
-    if not own:
-        raise HTTPException(403, "the key is bound to one person")

@@ -11,6 +11,8 @@ from rich.console import Console
 from recommender.cli.options import common_options, example
 from recommender.cli.output import emit, table
 from recommender.cli.session import database, settings
+from recommender.errors import SettingsError
+from recommender.intake.fields import is_kept_as_it_is
 from recommender.store.engine import reading, writing
 from recommender.store.keys import create_key, list_keys, revoke_key
 
@@ -43,6 +45,11 @@ def create_command(
     name: str, scopes: tuple[str, ...], user_id: str | None, expires_days: int | None
 ) -> None:
     """Create a key and print it, this once: only its hash is kept."""
+    if user_id is not None and not is_kept_as_it_is(user_id):
+        raise SettingsError(
+            "--user must be an id as it is stored: 1 to 200 characters, none of them a control "
+            "character, and no white space around them"
+        )
     now = datetime.now(UTC)
     expires_at = now + timedelta(days=expires_days) if expires_days else None
     with database(settings()) as engine, writing(engine) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -55,6 +55,8 @@ class Checked:
 
     Attributes
     ----------
+    shape
+        Columns of its kind of record.
     rows
         Clean columns, one row for each good record, in the order received.
     places
@@ -65,10 +67,44 @@ class Checked:
         Columns that have no meaning here and are not kept.
     """
 
+    shape: Shape
     rows: pa.Table
     places: IntArray
     refused: tuple[Refused, ...]
     ignored: tuple[str, ...] = ()
+
+    @property
+    def owners(self) -> list[tuple[str, str | None]]:
+        """Id and person of each good row; actions are nobody's."""
+        ids: list[str] = self.rows.column(self.shape.key).to_pylist()
+        if columns.USER_ID not in self.rows.column_names:
+            return [(own_id, None) for own_id in ids]
+        return list(zip(ids, self.rows.column(columns.USER_ID).to_pylist(), strict=True))
+
+    def without(self, chunk: Chunk, reasons: Mapping[int, str], code: ReasonCode) -> Checked:
+        """Refuse some of the good rows after all: number of the row -> why."""
+        if not reasons:
+            return self
+        owners = self.owners
+        more = [
+            Refused(
+                row=int(self.places[number]),
+                code=code,
+                reason=reason,
+                record=_record_text(chunk, self.shape, int(self.places[number])),
+                record_id=owners[number][0],
+                user_id=owners[number][1],
+            )
+            for number, reason in reasons.items()
+        ]
+        kept = np.ones(len(self.places), dtype=np.bool_)
+        kept[list(reasons)] = False
+        return replace(
+            self,
+            rows=self.rows.filter(pa.array(kept)),
+            places=self.places[kept],
+            refused=tuple(sorted((*self.refused, *more), key=lambda each: each.row)),
+        )
 
 
 @dataclass(frozen=True)
@@ -136,7 +172,7 @@ def finish(
     refused = tuple(
         _refused(chunk, shape, failures, row, own_ids, user_ids) for row in failures.failed_rows()
     )
-    return Checked(rows, np.flatnonzero(passed), refused, ignored)
+    return Checked(shape, rows, np.flatnonzero(passed), refused, ignored)
 
 
 def _refused(
@@ -152,15 +188,16 @@ def _refused(
         row=row,
         code=code,
         reason=reason,
-        record=json_text(_storable_record(chunk.record(row, shape.known))),
+        record=_record_text(chunk, shape, row),
         record_id=own_ids[row].as_py(),
         user_id=None if user_ids is None else user_ids[row].as_py(),
     )
 
 
-def _storable_record(record: Any) -> Any:
-    """What is no object stands in a list: SQLite would take a bare JSON number for its own."""
-    return storable(record if isinstance(record, dict) else [record])
+def _record_text(chunk: Chunk, shape: Shape, row: int) -> str:
+    """A record as received; what is no object in a list: SQLite takes a bare number for its own."""
+    record = chunk.record(row, shape.known)
+    return json_text(storable(record if isinstance(record, dict) else [record]))
 
 
 def json_text(value: Any) -> str:

@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     BAD_CONTEXT = "bad_context"
     BAD_ATTRIBUTE = "bad_attribute"
     BAD_ACTION = "bad_action"
+    OTHER_PERSON = "other_person"
 
 
 Words = str | Callable[[int], str]

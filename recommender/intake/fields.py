@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,12 @@ def ids(column: Column | None, name: str, failures: Failures, *, required: bool 
 def read_ids(values: Sequence[Any]) -> list[str | None]:
     """Ids as taking the values would read them; None for what is absent or no id."""
     return list(ids(list(values), "id", Failures(len(values)), required=False).to_pylist())
+
+
+@lru_cache(maxsize=1000)
+def is_kept_as_it_is(text: str) -> bool:
+    """Whether an id is stored letter by letter: not trimmed, not refused."""
+    return read_ids([text]) == [text]
 
 
 def require(values: pa.Array, name: str, failures: Failures) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommender import columns
+from recommender.attributes import excess
 from recommender.catalogue import condition_names
 from recommender.condition_codes import conditions_of_code
 from recommender.domain import SEX_CODES, Sex, User
@@ -32,6 +33,7 @@ USERS = Shape(
     required=(columns.USER_ID,),
     optional=(columns.BIRTH_DATE, columns.SEX, columns.CONDITIONS),
 )
+_MOST_CONDITIONS = 200
 GIVEN = "given"
 """Column of checked profiles: JSON list of the fields that the record has."""
 
@@ -47,12 +49,15 @@ class Merged:
     new, corrected, same
         Records that brought a person or the first knowledge of one, that changed one,
         and that changed nothing.
+    refused
+        Number of the record -> why its attributes can't be added.
     """
 
     rows: pa.Table
     new: int
     corrected: int
     same: int
+    refused: Mapping[int, str]
 
 
 def check_users(chunk: Chunk, path: str, now: datetime) -> Checked:
@@ -94,17 +99,23 @@ def merge_profiles(rows: pa.Table, stored: Mapping[str, User]) -> Merged:
     """
     current, changed = dict(stored), dict[str, None]()
     counts = {"new": 0, "corrected": 0, "same": 0}
-    for row in rows.to_pylist():
+    refused: dict[int, str] = {}
+    for number, row in enumerate(rows.to_pylist()):
         user_id = row[columns.USER_ID]
         before = current.get(user_id)
-        after = _changed(before or User(user_id), row)
+        known = before or User(user_id)
+        after = _changed(known, row)
+        flaw = excess(known.attributes, after.attributes)
+        if flaw is not None:
+            refused[number] = flaw
+            continue
         if before is not None and _content(before) == _content(after):
             counts["same"] += 1
             continue
         counts["new" if before is None or _is_blank(before) else "corrected"] += 1
         current[user_id] = after
         changed[user_id] = None
-    return Merged(_table([current[user_id] for user_id in changed]), **counts)
+    return Merged(_table([current[user_id] for user_id in changed]), **counts, refused=refused)
 
 
 def _sex(chunk: Chunk, failures: Failures) -> pa.Array:
@@ -129,7 +140,8 @@ def _conditions(column: Column | None, failures: Failures) -> pa.Array:
     failures.add(
         wrong,
         ReasonCode.BAD_CONDITIONS,
-        "conditions must be a list of names of up to 200 characters",
+        f"conditions must be a list of up to {_MOST_CONDITIONS} names of up to "
+        f"{fields.LONGEST_TEXT} characters",
     )
     return pa.array(texts, pa.string())
 
@@ -139,7 +151,7 @@ def _condition_list(value: Any) -> str | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
     spelled = spelled_conditions(names)
-    if any(len(name) > fields.LONGEST_TEXT for name in spelled):
+    if len(spelled) > _MOST_CONDITIONS or any(len(name) > fields.LONGEST_TEXT for name in spelled):
         return None
     return strict_json(spelled)
 

@@ -30,7 +30,11 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What was answered: an HTTP status and a JSON text that names no person."""
+    """What was answered: an HTTP status and a JSON text.
+
+    It has no field for a person, but reasons of rejections quote words that were not known, such
+    as an action: whatever was sent in that place.
+    """
 
     status: int
     body: str
@@ -48,7 +52,7 @@ def claim(
     fingerprint
         Hash of what was sent.
     """
-    conn.execute(delete(idempotency_keys).where(_keys.started_at <= now - KEPT_FOR))
+    forget_old(conn, now)
     conn.execute(
         delete(idempotency_keys).where(
             _keys.key_hash == key_hash,
@@ -64,6 +68,21 @@ def claim(
     if row.fingerprint != fingerprint:
         return Standing.OTHER
     return Standing.IN_PROGRESS if row.status is None else KeptAnswer(row.status, row.body)
+
+
+def forget_old(conn: Connection, now: datetime) -> None:
+    """Delete the answers that have been kept for long enough."""
+    conn.execute(delete(idempotency_keys).where(_keys.started_at <= now - KEPT_FOR))
+
+
+def forget_rejections(conn: Connection) -> None:
+    """Delete every answer that has reasons of rejections, since these may quote what was sent.
+
+    Such answers are of records, which can be sent again without harm; that a run was published or
+    rolled back stays known.
+    """
+    has_some = _keys.body.contains('"rejected":') & ~_keys.body.contains('"rejected":[]')
+    conn.execute(delete(idempotency_keys).where(has_some))
 
 
 def keep(conn: Connection, key_hash: str, answer: KeptAnswer) -> None:

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from sqlalchemy import Connection, Table, bindparam, select, text
 
+from recommender.columns import USER_ID
 from recommender.domain import Sex, User
-from recommender.errors import StoreError
+from recommender.errors import NotTheirsError, StoreError
 from recommender.store import schema
 from recommender.store.column_types import UtcInstant
 from recommender.store.engine import POSTGRESQL
@@ -41,12 +42,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A table and the columns that are sent to it."""
+    """A table, the columns that are sent to it, and whether rows stay the same person's."""
 
     table: Table
     key: str
     content: tuple[str, ...]
     stamps: tuple[str, ...]
+    same_person: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,7 +56,9 @@ class _Target:
         return (self.key, *self.content, *self.stamps)
 
 
-def put_rows(conn: Connection, kind: str, rows: pa.Table, now: datetime) -> Taken:
+def put_rows(
+    conn: Connection, kind: str, rows: pa.Table, now: datetime, *, same_person: bool = False
+) -> Taken:
     """Store rows of ``users``, ``actions``, ``events`` or ``observations``.
 
     A row whose id is stored with other content replaces it; ``updated_at`` moves only then.
@@ -64,10 +68,17 @@ def put_rows(conn: Connection, kind: str, rows: pa.Table, now: datetime) -> Take
     rows
         Columns named as in the table, without its stamps; each id at most once.
         Instants are ``timestamp[us, UTC]``, JSON columns canonical text.
+    same_person
+        Whether a row may replace only one of the same person (events and observations).
+
+    Raises
+    ------
+    NotTheirsError
+        A row would have replaced another person's.
     """
     if rows.num_rows == 0:
         return Taken(0, 0, 0)
-    target = _target(kind, rows)
+    target = _target(kind, rows, same_person)
     stamp = pa.scalar(now, pa.timestamp("us", tz="UTC"))
     for name in target.stamps:
         rows = rows.append_column(name, pa.repeat(stamp, rows.num_rows))
@@ -76,6 +87,38 @@ def put_rows(conn: Connection, kind: str, rows: pa.Table, now: datetime) -> Take
     put = _put_staged if conn.dialect.name == POSTGRESQL else _put_one_by_one
     new, corrected = put(conn, target, rows)
     return Taken(new, corrected, rows.num_rows - new - corrected)
+
+
+def stored_people(conn: Connection, kind: str, ids: pa.ChunkedArray) -> dict[str, str]:
+    """Whose those of the events or observations are that are known; kept from others until the end.
+
+    Returns
+    -------
+    dict
+        The record's id -> the person's.
+    """
+    target = schema.metadata.tables[kind]
+    (key,) = target.primary_key.columns
+    query = (
+        select(key, target.c.user_id)
+        .where(text(is_among_ids(conn, key.name)))
+        .order_by(key)
+        .with_for_update()
+    )
+    rows = conn.execute(query, {"ids": ids_value(conn, ids.to_pylist())})
+    return {row[0]: row[1] for row in rows}
+
+
+def _require_same_person(conn: Connection, target: _Target, rows: pa.Table) -> None:
+    """Call it after inserting: until then another transaction may bring the same ids unseen."""
+    if not target.same_person:
+        return
+    sent = rows.column(target.key)
+    stored = stored_people(conn, target.table.name, sent)
+    people = rows.column(USER_ID)
+    for own_id, user_id in zip(sent.to_pylist(), people.to_pylist(), strict=True):
+        if stored.get(own_id, user_id) != user_id:
+            raise NotTheirsError("a record is stored as another person's")
 
 
 def create_users(conn: Connection, ids: pa.Array, now: datetime) -> int:
@@ -121,11 +164,12 @@ def stored_retirements(conn: Connection, ids: pa.Array) -> dict[str, datetime | 
     return {row.action_id: row.retired_at for row in rows}
 
 
-def _target(kind: str, rows: pa.Table) -> _Target:
+def _target(kind: str, rows: pa.Table, same_person: bool) -> _Target:
     table = schema.metadata.tables[kind]
     key = next(iter(table.primary_key)).name
     content = tuple(name for name in rows.column_names if name != key)
-    return _Target(table, key, content, tuple(name for name in _STAMPS if name in table.c))
+    stamps = tuple(name for name in _STAMPS if name in table.c)
+    return _Target(table, key, content, stamps, same_person)
 
 
 def _put_staged(conn: Connection, target: _Target, rows: pa.Table) -> tuple[int, int]:
@@ -144,6 +188,7 @@ def _put_staged(conn: Connection, target: _Target, rows: pa.Table) -> tuple[int,
     ).rowcount
     if new == rows.num_rows:
         return new, 0
+    _require_same_person(conn, target, rows)
     updated = _updated(target)
     old, staged = (
         ", ".join(f"{owner}.{name}" for name in target.content) for owner in ("held", "sent")
@@ -181,6 +226,7 @@ def _put_one_by_one(conn: Connection, target: _Target, rows: pa.Table) -> tuple[
     ).rowcount
     if new == rows.num_rows:
         return new, 0
+    _require_same_person(conn, target, rows)
     updated = _updated(target)
     differs = " OR ".join(f"{name} IS NOT ?" for name in target.content)
     corrected = conn.exec_driver_sql(

@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 from orjson import Fragment
 from sqlalchemy import Connection, delete, make_url, select, update
 
+from recommender.attributes import excess
 from recommender.domain import RecommendationList, User
-from recommender.errors import DataError, NotFoundError
+from recommender.errors import DataError, NotFoundError, TooMuchError
 from recommender.store import schema
 from recommender.store.access import Asker, forgetting, log_access
 from recommender.store.alerts import (
@@ -25,8 +26,10 @@ from recommender.store.alerts import (
 from recommender.store.column_types import instant_value
 from recommender.store.direct import Direct, placeholder
 from recommender.store.engine import POSTGRESQL, SQLITE, json_text
+from recommender.store.idempotency import forget_rejections
 from recommender.store.partitions import erase_unattached
 from recommender.store.person import naming, tables_that_name_users
+from recommender.store.quarantine import forget_mentions
 from recommender.store.read import load_user
 from recommender.store.retention import one_at_a_time
 
@@ -213,6 +216,8 @@ def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: d
         The person is unknown.
     DataError
         The patch has a field that a profile doesn't have.
+    TooMuchError
+        The attributes would be more than a person may have.
     """
     if not patch.keys() <= _PROFILE_FIELDS:
         raise DataError(f"not a field of a user: {min(patch.keys() - _PROFILE_FIELDS)}")
@@ -226,6 +231,9 @@ def update_user(conn: Connection, user_id: str, patch: Mapping[str, Any], now: d
     if "attributes" in patch:
         merged = {**row.attributes, **patch["attributes"]}
         values["attributes"] = {name: each for name, each in merged.items() if each is not None}
+        flaw = excess(row.attributes, values["attributes"])
+        if flaw is not None:
+            raise TooMuchError(flaw)
     if "conditions" in patch:
         values["conditions"] = list(patch["conditions"])
     conn.execute(update(users).where(users.c.user_id == user_id), values | {"updated_at": now})
@@ -239,17 +247,22 @@ def erase_user(conn: Connection, user_id: str, at: datetime, asker: Asker) -> di
 
     Every table with a ``user_id`` is reached: the profile, behaviour, readings, rejected
     records, answers given, nightly rows of every kept run, keys bound to the person and the
-    log of who looked. One entry stays in ``access_log``: that an erasure took place, under
-    a receipt (``access.receipt_for``) that names nobody. A training under way leaves the
-    person out when it publishes.
+    log of who looked; so is a rejected record that holds the id in another place. One entry
+    stays in ``access_log``: that an erasure took place, under a receipt
+    (``access.receipt_for``) that names nobody. A training under way leaves the person out when
+    it publishes.
     """
     one_at_a_time(conn)
-    deleted = {}
+    deleted: dict[str, int] = {}
     with forgetting(conn):
+        forget_rejections(conn)
+        mentions = forget_mentions(conn, user_id)
+        if mentions:
+            deleted[schema.rejected_records.name] = mentions
         for table in reversed(tables_that_name_users()):
             found = conn.execute(delete(table).where(naming(conn, table, user_id)))
             if found.rowcount:
-                deleted[table.name] = found.rowcount
+                deleted[table.name] = deleted.get(table.name, 0) + found.rowcount
         if conn.dialect.name == POSTGRESQL:
             erase_unattached(conn, user_id)
     log_access(conn, at, asker, "erase", "everything", user_id)

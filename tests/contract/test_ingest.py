@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,14 +16,16 @@ from sqlalchemy import Engine, select
 
 from recommender import ingest
 from recommender.domain import MetricsList
-from recommender.errors import MalformedFileError
+from recommender.errors import MalformedFileError, NotTheirsError
 from recommender.ingest import IngestReport, ingest_files, retry_rejected
 from recommender.intake.fields import read_ids
 from recommender.metrics_list import load_metrics
 from recommender.resources import data_path
 from recommender.store import schema
+from recommender.store.access import Asker
 from recommender.store.engine import reading, writing
 from recommender.store.read import load_user
+from recommender.store.write import erase_user
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 METRICS = load_metrics(data_path("metrics.toml"))
@@ -34,8 +38,8 @@ RECORD = {
 WALK = {"action_id": "walk", "title": "Walk", "domain": "activity"}
 
 
-def put(engine: Engine, kind: str, *records: Any, now: datetime = NOW) -> IngestReport:
-    return RECORD[kind](engine, records, metrics=METRICS, now=now, source="test")
+def put(engine: Engine, kind: str, *records: Any, now: datetime = NOW, **more: Any) -> IngestReport:
+    return RECORD[kind](engine, records, metrics=METRICS, now=now, source="test", **more)
 
 
 def event(event_id: Any, **changes: Any) -> dict[str, Any]:
@@ -561,3 +565,161 @@ def test_synonyms_of_conditions_are_understood_and_unknown_ones_kept(engine: Eng
         user = load_user(connection, "u")
     assert user is not None
     assert user.conditions == ("eating_disorder", "hay_fever", "pregnancy", "type_1_diabetes")
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_sender_of_one_persons_records_takes_over_none_of_anothers(
+    stocked: Engine, kind: str
+) -> None:
+    make = event if kind == "events" else reading_of
+    put(stocked, kind, make("theirs"), make("own", user_id="bob"))
+    before = held(stocked, kind)
+    batches = [
+        [make(" theirs\t", user_id="bob")],
+        [make("new", user_id="bob"), make("theirs", user_id="bob")],
+        [make("new", user_id="bob"), make("new2")],
+        [make("new", user_id="bob"), make("new2", type="?", metric="?", user_id="cyd")],
+        [make("new", user_id=...)],
+        ["bob"],
+    ]
+    for batch in batches:
+        with pytest.raises(NotTheirsError):
+            put(stocked, kind, *batch, only_user="bob")
+    assert held(stocked, kind) == before
+    assert rejected(stocked) == []
+    later = dict.fromkeys(("occurred_at", "observed_at"), "2026-05-02T08:00:00Z")
+    own = make("own", user_id=" bob ", **later)
+    assert counts(put(stocked, kind, own, only_user="bob")) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_record_is_not_taken_over_by_one_sent_at_the_same_time(
+    stocked: Engine, kind: str
+) -> None:
+    make = event if kind == "events" else reading_of
+    found: list[Exception] = []
+
+    def take_over() -> None:
+        try:
+            put(stocked, kind, make("first", user_id="bob"), only_user="bob")
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=take_over)
+    with writing(stocked) as conn:
+        RECORD[kind](conn, [make("first")], metrics=METRICS, now=NOW, source="test")
+        thread.start()
+        time.sleep(0.3)  # by now it waits for this transaction
+    thread.join()
+    assert [type(error) for error in found] == [NotTheirsError]
+    assert [row["user_id"] for row in held(stocked, kind)] == ["ann"]
+
+
+@pytest.mark.parametrize("kind", ["events", "observations"])
+def test_a_rejected_record_is_not_released_by_another_persons(stocked: Engine, kind: str) -> None:
+    make = event if kind == "events" else reading_of
+    bad = {"action_id": "swim", "metric": "grip"}
+    put(stocked, kind, make("e1", **bad), make("e1", user_id=..., **bad), make("e2", **bad))
+    put(stocked, kind, make("e1", user_id="bob"), make("e2", user_id="bob"), make("e2"))
+    left = [(row["record_id"], row["user_id"]) for row in rejected(stocked)]
+    assert left == [("e1", "ann"), ("e1", None)]
+    put(stocked, kind, make("e3", **bad), make("e3", user_id="bob"))
+    assert ("e3", "ann") in [(row["record_id"], row["user_id"]) for row in rejected(stocked)]
+
+
+def test_retry_takes_over_no_record_of_another_person(stocked: Engine) -> None:
+    late = {"user_id": "bob", "action_id": "swim"}
+    put(stocked, "events", event("e1", **late), event("e2", **late), event("e2", action_id="swim"))
+    put(stocked, "events", event("e1"))
+    put(stocked, "actions", WALK | {"action_id": "swim"})
+    report = retry_rejected(stocked, metrics=METRICS, now=NOW)
+    assert counts(report) == (1, 0, 0, 2)
+    assert {each.reason_code for each in report.rejected} == {"other_person"}
+    owners = [(row["event_id"], row["user_id"]) for row in held(stocked, "events")]
+    assert owners == [("e1", "ann"), ("e2", "bob")]
+    left = [(row["record_id"], row["user_id"], row["reason_code"]) for row in rejected(stocked)]
+    assert left == [("e1", "bob", "other_person"), ("e2", "ann", "other_person")]
+    assert [row["source"] for row in rejected(stocked)] == ["test", "test"]
+
+
+def test_retry_lets_go_of_what_it_takes_whomever_it_was_kept_for(stocked: Engine) -> None:
+    """Older versions may have kept a record without the person it names."""
+    put(stocked, "events", event("e1", action_id="swim"))
+    with writing(stocked) as conn:
+        conn.execute(schema.rejected_records.update().values(user_id=None))
+    put(stocked, "actions", WALK | {"action_id": "swim"})
+    assert counts(retry_rejected(stocked, metrics=METRICS, now=NOW)) == (1, 0, 0, 0)
+    assert rejected(stocked) == []
+
+
+TOO_MUCH: list[tuple[dict[str, Any], str]] = [
+    ({f"a{number}": 1 for number in range(201)}, "bad_attribute"),
+    ({"n" * 201: 1}, "bad_attribute"),
+    ({"long": "x" * 16 * 1024}, "bad_attribute"),
+    ({f"a{number}": "x" * 16_000 for number in range(5)}, "bad_attribute"),
+    ({"conditions": [f"c{number}" for number in range(201)]}, "bad_conditions"),
+]
+
+
+def test_a_profile_holds_so_much_and_no_more(engine: Engine) -> None:
+    batch = [{"user_id": f"u{place}"} | changes for place, (changes, _) in enumerate(TOO_MUCH)]
+    report = put(engine, "users", *batch, {"user_id": "fine"})
+    assert [each.reason_code for each in report.rejected] == [code for _, code in TOO_MUCH]
+    assert [row["record_id"] for row in rejected(engine)] == [each["user_id"] for each in batch]
+    assert rejected(engine)[2]["record"] == batch[2]
+    assert [row["user_id"] for row in held(engine, "users")] == ["fine"]
+
+
+def test_attributes_are_limited_over_all_records_of_a_person(engine: Engine) -> None:
+    pieces = [
+        {"user_id": "ann", **{f"a{first + more}": "x" * 200 for more in range(50)}}
+        for first in range(0, 250, 50)
+    ]
+    for batch in (pieces[:2], pieces[2:]):
+        report = put(engine, "users", *batch)
+    assert counts(report) == (0, 0, 2, 1)
+    assert (report.rejected[0].index, report.rejected[0].reason_code) == (2, "bad_attribute")
+    assert len(held(engine, "users")[0]["attributes"]) == 200
+    assert counts(retry_rejected(engine, metrics=METRICS, now=NOW)) == (0, 0, 0, 1)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": 1, "sex": "male"})) == (0, 0, 1, 0)
+    swapped = {"user_id": "ann", "a0": None, "b0": 1}
+    assert counts(put(engine, "users", swapped)) == (0, 0, 1, 0)
+
+
+def test_what_was_too_much_before_may_stay_and_shrink(engine: Engine) -> None:
+    put(engine, "users", {"user_id": "ann"})
+    old = {f"a{number}": "x" * 500 for number in range(300)}
+    with writing(engine) as conn:
+        conn.execute(schema.users.update().values(attributes=old))
+    assert counts(put(engine, "users", {"user_id": "ann", "sex": "male"})) == (0, 0, 1, 0)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": None, "a1": 1})) == (0, 0, 1, 0)
+    assert counts(put(engine, "users", {"user_id": "ann", "a0": 1})) == (0, 0, 0, 1)
+
+
+NAMED_OTHERWISE: list[Any] = [
+    {"userId": "PERSON"}, ["ar", "PERSON"], "PERSON", {"user_id": {"id": "PERSON"}},
+    {"userId": "\u00a0PERSON\n"}, {"PERSON": [1]}, [[{"a": [{"b": "PERSON"}]}]],
+    {"event_id": "x", "user_id": "bob", "carer": "PERSON"},
+]  # fmt: skip
+NOT_NAMED: list[Any] = [
+    {"note": "carer of PERSON"}, {"userId": "PERSON2"}, ["xPERSON"], {"user_id": "bob"}, 7, None,
+    {"event_id": "y", "user_id": "bob", "note": "PERSON?"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("person", ["ann", 'a"n\\n', "Čeněk 🙂", "%_", "a\u2028n", "7"])
+def test_erasure_reaches_rejected_records_that_name_the_person_otherwise(
+    stocked: Engine, person: str
+) -> None:
+    def of_person(records: list[Any]) -> list[Any]:
+        spelled = json.dumps(person)[1:-1]
+        return [json.loads(json.dumps(each).replace("PERSON", spelled)) for each in records]
+
+    put(stocked, "events", *of_person(NOT_NAMED))
+    before = [row["record"] for row in rejected(stocked)]
+    put(stocked, "events", *of_person(NAMED_OTHERWISE), {"user_id": person})
+    assert len(rejected(stocked)) == len(before) + len(NAMED_OTHERWISE) + 1
+    with writing(stocked) as conn:
+        deleted = erase_user(conn, person, NOW, Asker(None, "cli"))
+    assert deleted["rejected_records"] == len(NAMED_OTHERWISE) + 1
+    assert [row["record"] for row in rejected(stocked)] == before

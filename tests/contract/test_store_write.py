@@ -22,7 +22,7 @@ from recommender.domain import (
     Sex,
     Verdict,
 )
-from recommender.errors import DataError, NotFoundError
+from recommender.errors import DataError, NotFoundError, TooMuchError
 from recommender.store import schema
 from recommender.store.access import Asker, log_access
 from recommender.store.alerts import AlertRow, keep_alerts, kept_alerts
@@ -230,6 +230,20 @@ def test_profile_that_cannot_change(seeded: Engine) -> None:
         update_user(conn, "nobody", {"sex": "male"}, NOW)
     with writing(seeded) as conn, pytest.raises(DataError):
         update_user(conn, "ann", {"user_id": "bea"}, NOW)
+
+
+def test_attributes_added_bit_by_bit_are_limited(seeded: Engine) -> None:
+    for start in (0, 100):
+        more = {f"a{number}": 1 for number in range(start, start + 95)}
+        with writing(seeded) as conn:
+            update_user(conn, "ann", {"attributes": more}, NOW)
+    for too_much in (
+        {f"b{number}": 1 for number in range(20)},
+        {"long": ["x" * 2_000] * 9},
+        {f"a{number}": "x" * 2_000 for number in range(40)},
+    ):
+        with writing(seeded) as conn, pytest.raises(TooMuchError):
+            update_user(conn, "ann", {"attributes": too_much}, NOW)
 
 
 def test_export_holds_every_row_that_names_the_person(seeded: Engine) -> None:

@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from api.app import create_app
-from recommender.settings import Settings
+from recommender.purge import purge
+from recommender.settings import Retention, Settings
 from recommender.store.engine import connect, writing
 from recommender.store.idempotency import (
     KEPT_FOR,
@@ -128,6 +129,44 @@ def test_nothing_about_a_person_is_kept(client: TestClient, trained_url: str) ->
     engine.dispose()
     assert len(rows) == 1
     assert not any(word in str(rows) for word in (PERSON, "secret-event", "box-breathing"))
+
+
+def kept_bodies(url: str) -> list[str]:
+    engine = connect(url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT body FROM idempotency_keys")).all()
+    engine.dispose()
+    return [row.body for row in rows]
+
+
+def test_erasure_takes_answers_that_quote_what_was_sent(
+    client: TestClient, trained_url: str
+) -> None:
+    sneaked = {**event("a"), "action_id": PERSON}
+    words = {**event("b"), "action_id": f'{PERSON} "rejected":[]'}
+    client.post("/v1/events", json=sneaked, headers=key("one"))
+    client.post("/v1/events", json=words, headers=key("two"))
+    client.post("/v1/events", json=event("c"), headers=key("three"))
+    run_id = client.get("/v1/runs").json()["items"][0]["run_id"]
+    publish = f"/v1/runs/{run_id}/publish"
+    published = client.post(publish, headers=key("p")).json()
+    assert sum(PERSON in body for body in kept_bodies(trained_url)) == 2
+    assert client.delete(f"/v1/users/{PERSON}").status_code == 200
+    assert len(kept_bodies(trained_url)) == 2
+    assert not any(PERSON in body for body in kept_bodies(trained_url))
+    assert client.post(publish, headers=key("p")).json() == published
+
+
+def test_purge_takes_answers_after_their_day(client: TestClient, trained_url: str) -> None:
+    client.post("/v1/events", json=event("a"), headers=key("one"))
+    engine = connect(trained_url)
+    for hours, left in ((23, 1), (25, 0)):
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        purge(engine, Retention(), now, dry_run=True)
+        assert len(kept_bodies(trained_url)) == 1
+        purge(engine, Retention(), now)
+        assert len(kept_bodies(trained_url)) == left
+    engine.dispose()
 
 
 def test_the_same_request_at_the_same_time_is_done_once(trained_url: str) -> None:

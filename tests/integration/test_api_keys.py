@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from recommender.cli import main
 from recommender.settings import Settings
 from recommender.store.engine import connect, reading, writing
-from recommender.store.keys import create_key, revoke_key
+from recommender.store.keys import create_key, list_keys, revoke_key
 from recommender.store.queries import run_query
 
 OWN, OTHER = "u0000002", "u0000003"
@@ -133,6 +135,47 @@ def test_a_bound_key_takes_over_no_record_of_another_person(
     mixed = [{"event_id": "a", "user_id": OWN}, {"event_id": "b", "user_id": OTHER}]
     assert client.post("/v1/events", json=mixed, headers=key).status_code == 403
     assert client.post("/v1/events", json=["x"], headers=key).status_code == 403
+
+
+PADDED = (f"{OWN} ", f" {OWN}", f"{OWN}\u00a0", f"{OWN}\u2003", f"{OWN}\t")
+
+
+@pytest.mark.parametrize("padded", PADDED)
+def test_a_key_bound_to_an_id_that_is_never_stored_writes_nobodys_records(
+    client: TestClient, make_key: MakeKey, padded: str
+) -> None:
+    """Such keys may stem from older versions, which made them."""
+    key = make_key("write", user_id=padded)[1]
+    event = {"event_id": "e-of-padded", "action_id": "balance-practice", "type": "view",
+             "occurred_at": "2026-06-01T08:00:00+02:00"}  # fmt: skip
+    for spelled in (padded, OWN):
+        for path, record in (("/v1/users", {}), ("/v1/events", event)):
+            sent = {**record, "user_id": spelled}
+            assert client.post(path, json=sent, headers=key).status_code == 403
+
+
+@pytest.mark.parametrize("padded", PADDED)
+def test_no_key_is_bound_to_an_id_that_is_never_stored(
+    trained_sqlite_url: str, padded: str
+) -> None:
+    command = ["key", "create", "--name", "phone", "--user", padded]
+    env = {"RECOMMENDER_DATABASE_URL": trained_sqlite_url}
+    done = CliRunner().invoke(main, command, env=env)
+    assert done.exit_code == 2
+    assert "white space" in done.stderr
+    engine = connect(trained_sqlite_url)
+    with reading(engine) as connection:
+        assert list_keys(connection) == []
+    engine.dispose()
+
+
+def test_a_bound_key_may_spell_its_person_as_ingest_reads_it(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    key = make_key("write", user_id="17")[1]
+    for spelled in (17, 17.0, " 17 ", "17"):
+        taken = client.post("/v1/users", json={"user_id": spelled, "sex": "male"}, headers=key)
+        assert taken.status_code == 200, spelled
 
 
 def test_a_key_is_needed_as_soon_as_there_is_one(client: TestClient, make_key: MakeKey) -> None:

@@ -181,6 +181,17 @@ def test_a_change_that_makes_no_sense_is_refused(
     assert client.get(PROFILE).json() == before
 
 
+def test_more_attributes_than_a_person_may_have_are_refused(client: TestClient) -> None:
+    before = client.get(PROFILE).json()
+    for too_much in (
+        {"long": ["x" * 2_000] * 9},
+        {f"a{number}": "x" * 2_000 for number in range(40)},
+    ):
+        answer = client.patch(PROFILE, json={"attributes": too_much})
+        assert "KiB" in is_problem(answer, 422, "invalid-request")["detail"]
+    assert client.get(PROFILE).json() == before
+
+
 @pytest.mark.parametrize("body", ['{"attributes": {"a": NaN}}', '{"conditions": ["\\ud800"]}', "{"])
 def test_a_body_that_is_not_strict_json_is_refused(client: TestClient, body: str) -> None:
     kind = {"Content-Type": "application/json"}

@@ -153,6 +153,8 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "no signature": (lambda: token().rpartition(".")[0] + ".", ""),
     "no person": (lambda: token(sub=None), "whom it may reach"),
     "person with a control character": (lambda: token(sub="a\x1fb"), "whom it may reach"),
+    "person with white space behind": (lambda: token(sub=f"{OWN} "), "whom it may reach"),
+    "person with a hard space": (lambda: token(sub=f"\u00a0{OWN}"), "whom it may reach"),
     "too long": (lambda: token(more="x" * 20_000), "too long"),
     "nonsense": (lambda: f"{SECRET}.{SECRET}.{SECRET}", ""),
     "dots": (lambda: "...", ""),
