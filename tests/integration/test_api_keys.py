@@ -152,6 +152,15 @@ def test_a_key_is_needed_as_soon_as_there_is_one(client: TestClient, make_key: M
     assert client.get("/status/live").status_code == 200
 
 
+def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    key = make_key("write", user_id=OWN)[1]
+    assert client.delete(f"/v1/users/{OWN}", headers=key).status_code == 200
+    for headers in ({}, key):
+        assert client.get(f"/v1/users/{OTHER}", headers=headers).status_code == 401
+
+
 def test_figures_and_readiness_are_open_to_this_machine_only(
     client: TestClient, make_key: MakeKey, trained_sqlite_url: str
 ) -> None:
