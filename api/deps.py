@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, HTTPException, Path, Request
-from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
-from starlette.responses import Response
 
 from recommender.domain import MetricsList
 from recommender.errors import MalformedFileError
@@ -82,8 +79,37 @@ ActionId = Annotated[
 ]
 
 
+_ADMITTED = "recommender.caller"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a route asks of its callers, as for ``needs``."""
+
+    scope: str
+    bound: bool
+
+    async def admit(self, request: Request) -> Caller:
+        """Let the sender of a request through or not; nothing but its head is read."""
+        caller = request.scope[_ADMITTED] = await let_in(
+            request.app.state.recommender,
+            self.scope,
+            request.headers.get("authorization"),
+            request.client.host if request.client else "",
+            None,
+            with_slashes(request.path_params.get("user_id")),
+            bound=self.bound,
+        )
+        return caller
+
+    async def caller(self, request: Request, purpose: Purpose = None) -> Caller:
+        """The caller, who was admitted before."""
+        admitted: Caller = request.scope[_ADMITTED]
+        return admitted if purpose is None else replace(admitted, purpose=purpose)
+
+
 def needs(scope: str, *, bound: bool = False) -> Any:
-    """A dependency that lets callers with a scope through, and gives the caller.
+    """A dependency that gives the caller; others than those with a scope were refused before.
 
     Parameters
     ----------
@@ -91,19 +117,7 @@ def needs(scope: str, *, bound: bool = False) -> Any:
         Whether a key that is bound to one person may pass on a path that does not name that
         person: where nothing of a person is touched, or the route looks for itself.
     """
-
-    async def check(request: Request, purpose: Purpose = None) -> Caller:
-        return await let_in(
-            request.app.state.recommender,
-            scope,
-            request.headers.get("authorization"),
-            request.client.host if request.client else "",
-            purpose,
-            with_slashes(request.path_params.get("user_id")),
-            bound=bound,
-        )
-
-    return Depends(check)
+    return Depends(Need(scope, bound).caller)
 
 
 async def let_in(
@@ -141,30 +155,6 @@ async def let_in(
     if caller.user_id is not None and not bound and user_id != caller.user_id:
         raise HTTPException(403, "the key is bound to one person")
     return caller if purpose is None else replace(caller, purpose=purpose)
-
-
-class StrictRequest(Request):
-    """Reads JSON by the letter: no NaN, no half characters, nothing a database would refuse."""
-
-    async def json(self) -> Any:
-        """Parse the body once."""
-        if not hasattr(self, "_parsed"):
-            self._parsed = orjson.loads(await self.body())
-        return self._parsed
-
-
-class StrictRoute(APIRoute):
-    """A route whose body is read by :class:`StrictRequest`."""
-
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        """Wrap the handler."""
-        handler = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            answer: Response = await handler(StrictRequest(request.scope, request.receive))
-            return answer
-
-        return strict
 
 
 async def _raw_body(request: Request) -> bytes:

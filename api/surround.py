@@ -1,5 +1,5 @@
-"""The layers round the routes, from the outside in: CORS, frame, compression, bounds, replays,
-the shortcut of live answers.
+"""The layers round the routes, from the outside in: CORS, frame, compression, bounds, the
+shortcut of live answers.
 
 A layer that has nothing to do for a request hands it on (``return self._app(...)``) instead of
 waiting for the answer, which saves every request a coroutine.
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .deps import State
 from .frame import Frame
-from .idempotency import HEADER, REPLAYED, Idempotency
+from .idempotency import HEADER, REPLAYED
 from .pressure import Pressure
 from .shortcut import Shortcut
 
@@ -44,7 +44,6 @@ class Compression:
 def surround(app: FastAPI, state: State) -> None:
     """Put every layer round an application; the one added last is the outermost."""
     app.add_middleware(Shortcut, state=state)
-    app.add_middleware(Idempotency, state=state)
     app.add_middleware(Pressure, settings=state.settings)
     app.add_middleware(Compression)
     app.add_middleware(Frame, telemetry=state.telemetry)

@@ -17,8 +17,11 @@ from ..access import Caller
 from ..deps import ActionId, App, needs
 from ..docs import problems
 from ..schemas import ActionPage, RetiredOut, VersionsOut, Word
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1/actions", tags=["catalogue"], responses=problems(503))
+router = APIRouter(
+    prefix="/v1/actions", tags=["catalogue"], route_class=StrictRoute, responses=problems(503)
+)
 
 
 @router.get("", response_model=ActionPage, dependencies=[needs("read", bound=True)])

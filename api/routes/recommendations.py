@@ -15,10 +15,11 @@ from recommender.store.access import log_access
 from recommender.store.engine import writing
 
 from ..access import Caller
-from ..deps import App, StrictRoute, UserId, needs
+from ..deps import App, UserId, needs
 from ..docs import ANSWER_EXAMPLE, problems
 from ..frame import JSON_TYPE
 from ..schemas import AnswerOut, RankIn, RankOut
+from ..strict import StrictRoute
 from ..tracing import WATCH
 
 router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=StrictRoute)

@@ -22,8 +22,11 @@ from ..frame import JSON_TYPE
 from ..operator_schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut
 from ..rendering import as_json
 from ..schemas import Word
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=problems(503))
+router = APIRouter(
+    prefix="/v1/runs", tags=["runs"], route_class=StrictRoute, responses=problems(503)
+)
 
 MARKDOWN_TYPE = "text/markdown"
 _CARD_CONTENT: dict[int | str, dict[str, Any]] = {

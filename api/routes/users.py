@@ -20,11 +20,12 @@ from recommender.people import (
 from recommender.store.access import SELF
 
 from ..access import Caller
-from ..deps import App, StrictRoute, UserId, needs
+from ..deps import App, UserId, needs
 from ..docs import problems
 from ..frame import JSON_TYPE
 from ..rendering import as_json
 from ..schemas import ErasedOut, UserOut, UserPatch
+from ..strict import StrictRoute
 from ..versions import IfMatch, still_known, versioned
 
 router = APIRouter(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+from asgi import ask
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.frame import BODY_LIMIT
 from recommender.settings import Settings
 from recommender.store.engine import connect, reading, writing
 from recommender.store.keys import create_key, revoke_key
@@ -150,6 +153,45 @@ def test_a_key_is_needed_as_soon_as_there_is_one(client: TestClient, make_key: M
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert answer.headers["content-type"] == "application/problem+json"
     assert client.get("/status/live").status_code == 200
+
+
+def test_nothing_is_read_of_who_may_not_send_it(make_key: MakeKey, trained_sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=trained_sqlite_url), trust_seconds=0)
+    _, reader = make_key("read")
+    _, bound = make_key("admin", user_id=OTHER)
+    read = 0
+    wrong = (
+        {"Content-Type": "application/json"},
+        {"Content-Type": "text/csv"},
+        {"Content-Type": "application/json", "Content-Length": str(BODY_LIMIT + 1)},
+        {"Content-Type": "application/json", "Idempotency-Key": "k"},
+        {"Content-Type": "application/json", "Idempotency-Key": ""},
+        {"Content-Type": "application/json", "X-Purpose": " "},
+    )
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        read += 1
+        yield b"{"
+
+    async def send(client: httpx.AsyncClient) -> list[tuple[str, int, int]]:
+        found = []
+        for name, (method, path, _) in ways(OWN).items():
+            if method not in ("POST", "PATCH"):
+                continue
+            refused = bound if OWN in path or name in RUNS else reader
+            for headers in wrong:
+                for key, status in (({}, 401), (refused, 403)):
+                    answer = await client.request(
+                        method, path, headers={**headers, **key}, content=body()
+                    )
+                    found.append((f"{name} {headers}", answer.status_code, status))
+        return found
+
+    found = ask(app, send)
+    assert len(found) == 9 * len(wrong) * 2
+    assert [each for each in found if each[1] != each[2]] == []
+    assert read == 0
 
 
 def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(
