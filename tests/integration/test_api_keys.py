@@ -194,6 +194,21 @@ def test_nothing_is_read_of_who_may_not_send_it(make_key: MakeKey, trained_sqlit
     assert read == 0
 
 
+def test_who_may_only_write_is_not_shown_a_profile_by_changing_it(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    profile = client.get(f"/v1/users/{OWN}", headers=make_key("read")[1])
+    for user_id in (None, OWN):
+        _, writer = make_key("write", user_id=user_id)
+        blind = client.patch(f"/v1/users/{OWN}", json={}, headers=writer)
+        assert (blind.status_code, blind.json()) == (200, {"user_id": OWN})
+        # Enough to change it again only if nobody else did.
+        assert blind.headers["etag"] == profile.headers["etag"]
+        _, both = make_key("read", "write", user_id=user_id)
+        seen = client.patch(f"/v1/users/{OWN}", json={}, headers=both)
+        assert seen.json() == profile.json()
+
+
 def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(
     client: TestClient, make_key: MakeKey
 ) -> None:
