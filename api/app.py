@@ -36,6 +36,7 @@ from .deps import State
 from .desk import Desk
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
+from .foreign import named_origins
 from .present import Present
 from .rate import RateLimit
 from .rendering import as_json
@@ -132,6 +133,7 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
         telemetry=telemetry,
         desk=Desk(partial(_answers, published, telemetry, settings)),
         rate=RateLimit(settings.rate_limit),
+        origins=named_origins(settings.cors_origins),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -17,8 +18,9 @@ from recommender.published import Published
 from recommender.settings import Settings
 from recommender.store.engine import Engine
 
-from .access import Caller, Gatekeeper
+from .access import ANYONE, Caller, Gatekeeper
 from .desk import Desk
+from .foreign import refuse_foreign
 from .frame import NDJSON_TYPES, content_type
 from .paths import with_slashes
 from .rate import RateLimit
@@ -39,6 +41,8 @@ class State:
         The rules without a catalogue: for alerts, which need no run.
     desk
         Where live answers are given, as JSON.
+    origins
+        Whose pages may call, beside those of this machine.
     """
 
     settings: Settings
@@ -50,6 +54,7 @@ class State:
     telemetry: Telemetry
     desk: Desk[bytes]
     rate: RateLimit
+    origins: frozenset[str]
 
 
 async def state_of(request: Request) -> State:
@@ -98,6 +103,7 @@ class Need:
             request.client.host if request.client else "",
             None,
             with_slashes(request.path_params.get("user_id")),
+            request.scope["headers"],
             bound=self.bound,
         )
         return caller
@@ -127,6 +133,7 @@ async def let_in(
     address: str,
     purpose: str | None,
     user_id: str | None,
+    headers: Sequence[tuple[bytes, bytes]],
     *,
     bound: bool = False,
 ) -> Caller:
@@ -140,6 +147,8 @@ async def let_in(
         The headers ``Authorization`` and ``X-Purpose``, and where the request came from.
     user_id
         The person that the path names, if any.
+    headers
+        All of them: without a key, they have to show that no web page is asking.
     bound
         As for ``needs``.
 
@@ -149,6 +158,8 @@ async def let_in(
         401, 403 or 429.
     """
     caller = await state.gatekeeper.admit(authorization)
+    if caller is ANYONE:
+        refuse_foreign(headers, state.origins)
     state.rate.count(caller.key_id or caller.subject or caller.user_id or address)
     if not caller.may(scope):
         raise HTTPException(403, f"the key lacks the scope {scope}")

@@ -47,13 +47,10 @@ def surround(app: FastAPI, state: State) -> None:
     app.add_middleware(Pressure, settings=state.settings)
     app.add_middleware(Compression)
     app.add_middleware(Frame, telemetry=state.telemetry)
-    origins = [
-        origin for each in state.settings.cors_origins.split(",") if (origin := each.strip())
-    ]
-    if origins:
+    if state.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=origins,
+            allow_origins=sorted(state.origins),
             allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=_ALLOWED_HEADERS,
             expose_headers=_SHOWN_HEADERS,

@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi import ask
-from fastapi.testclient import TestClient
+from asgi import TestClient, ask
 
 from api.app import create_app
 from api.frame import BODY_LIMIT
@@ -207,6 +206,47 @@ def test_who_may_only_write_is_not_shown_a_profile_by_changing_it(
         _, both = make_key("read", "write", user_id=user_id)
         seen = client.patch(f"/v1/users/{OWN}", json={}, headers=both)
         assert seen.json() == profile.json()
+
+
+@pytest.mark.parametrize(
+    ("headers", "foreign"),
+    [
+        ({}, False),
+        ({"Host": "localhost:8000"}, False),
+        ({"Host": "LOCALHOST"}, False),
+        ({"Host": "127.0.0.1:8000"}, False),
+        ({"Host": "[::1]:8000"}, False),
+        ({"Host": "evil.example"}, True),
+        ({"Host": "localhost.evil.example"}, True),
+        ({"Host": "127.0.0.1.evil.example:8000"}, True),
+        ({"Host": "[::1"}, True),
+        ({"Host": ""}, True),
+        ({"Host": "10.0.0.1"}, True),
+        ({"Origin": "http://localhost:3000"}, False),
+        ({"Origin": "http://[::1]:3000"}, False),
+        ({"Origin": "https://app.example.org"}, False),
+        ({"Origin": "https://app.example.org:8443"}, True),
+        ({"Origin": "https://evil.example"}, True),
+        ({"Origin": "https://localhost.evil.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": ""}, True),
+        ({"Origin": "https://app.example.org", "Host": "evil.example"}, True),
+    ],
+)
+def test_no_web_page_reaches_a_server_without_keys(
+    make_key: MakeKey, trained_sqlite_url: str, headers: dict[str, str], foreign: bool
+) -> None:
+    chosen = Settings(database_url=trained_sqlite_url, cors_origins="https://app.example.org")
+    with TestClient(create_app(chosen, trust_seconds=0)) as client:
+        for name, (method, path, body) in ways(OWN).items():
+            answer = client.request(method, path, json=body, headers=headers)
+            assert (answer.status_code == 403) == foreign, (name, answer.text)
+            if foreign:
+                assert answer.json()["type"] == "urn:recommender:problem:foreign-origin"
+        assert client.get("/status/live", headers=headers).status_code == 200
+        # Who sends a key is nobody's page.
+        _, key = make_key("read")
+        assert client.get("/v1/actions", headers={**headers, **key}).status_code == 200
 
 
 def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(

@@ -13,8 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi import ask
-from fastapi.testclient import TestClient
+from asgi import TestClient, ask
 from pydantic import ValidationError
 from sqlalchemy import text
 

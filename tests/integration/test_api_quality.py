@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from sqlalchemy import insert
 
 from api.app import create_app
