@@ -86,6 +86,8 @@ def create_app(
         summary="Personalised, safe, explained health recommendations.",
         docs_url="/docs",
         redoc_url=None,
+        # They would answer before anyone is asked for a key, and repeat the path.
+        redirect_slashes=False,
         lifespan=_lifespan,
         # The framework's own would put paths, which name people, into spans (see `tracing`).
         telemetry={"tracing": False, "metrics": False, "logs": False},

@@ -249,6 +249,14 @@ def test_no_web_page_reaches_a_server_without_keys(
         assert client.get("/v1/actions", headers={**headers, **key}).status_code == 200
 
 
+def test_a_path_with_a_slash_too_many_is_unknown(client: TestClient) -> None:
+    for method, path, body in ways(OWN).values():
+        answer = client.request(method, f"{path}/", json=body, follow_redirects=False)
+        assert answer.status_code == 404, path
+        assert "location" not in answer.headers
+        assert OWN not in answer.text
+
+
 def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(
     client: TestClient, make_key: MakeKey
 ) -> None:
