@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Header, HTTPException, Path, Request
+from fastapi import Depends, Header, HTTPException, Path, Query, Request
 from pydantic import BeforeValidator
 
 from recommender.domain import MetricsList
@@ -24,11 +24,13 @@ from .foreign import refuse_foreign
 from .frame import NDJSON_TYPES, content_type
 from .paths import with_slashes
 from .rate import RateLimit
+from .schemas import Word
 from .telemetry import Telemetry
 
 RECORD_LIMIT = 10_000
 """Records that one request may carry."""
 USER_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+PLAIN_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ Purpose = Annotated[
         pattern=r"^[ -~]+$",
         description="Why; kept in the access log beside who and whose.",
     ),
+]
+After = Annotated[
+    Word | None, Query(pattern=PLAIN_PATTERN, description="``next`` of the page before.")
 ]
 ActionId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["walk-brisk-30"])

@@ -14,9 +14,9 @@ from recommender.store.engine import reading
 from recommender.store.read import action_page
 
 from ..access import Caller
-from ..deps import ActionId, App, needs
+from ..deps import ActionId, After, App, needs
 from ..docs import problems
-from ..schemas import ActionPage, RetiredOut, VersionsOut, Word
+from ..schemas import ActionPage, RetiredOut, VersionsOut
 from ..strict import StrictRoute
 
 router = APIRouter(
@@ -28,7 +28,7 @@ router = APIRouter(
 def get_actions(
     state: App,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[Word | None, Query(description="``next`` of the page before.")] = None,
+    after: After = None,
 ) -> dict[str, Any]:
     """List the actions with every field, retired ones included, in order of ``action_id``."""
     with reading(state.engine) as connection:

@@ -105,6 +105,16 @@ def test_too_much_and_the_wrong_kind_are_refused(client: TestClient) -> None:
         is_problem(answer, 415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "%0A", "a%1Fb", "a%7F"])
+def test_what_no_database_can_look_for_is_refused(client: TestClient, odd: str) -> None:
+    for asked in (
+        f"{PROFILE}/recommendations?domain={odd}",
+        f"/v1/actions?after={odd}",
+        f"/v1/runs?after={odd}",
+    ):
+        is_problem(client.get(asked), 422, "invalid-request")
+
+
 def test_problems_everywhere(client: TestClient) -> None:
     is_problem(client.get("/nowhere"), 404, "not-found")
     is_problem(client.get("/v1/nowhere"), 404, "not-found")
