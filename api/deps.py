@@ -162,7 +162,11 @@ async def let_in(
     HTTPException
         401, 403 or 429.
     """
-    caller = await state.gatekeeper.admit(authorization)
+    try:
+        caller = await state.gatekeeper.admit(authorization)
+    except HTTPException:
+        state.rate.count(address)
+        raise
     if caller is ANYONE:
         refuse_foreign(headers, state.origins)
     state.rate.count(caller.key_id or caller.subject or caller.user_id or address)
