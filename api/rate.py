@@ -35,8 +35,4 @@ class RateLimit:
         if self._most is None or self._counts is None or self._counts.hit(self._most, sender):
             return
         until = self._counts.get_window_stats(self._most, sender).reset_time
-        raise Problem(
-            RATE_LIMITED,
-            f"each key may send {self._most}, and so may an address without a good one",
-            until - time.time(),
-        )
+        raise Problem(RATE_LIMITED, f"a sender may ask {self._most}", until - time.time())
