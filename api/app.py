@@ -36,6 +36,7 @@ from .deps import State
 from .desk import Desk
 from .docs import problems, with_problem_schema
 from .door import KEYLESS
+from .foreign import named_origins
 from .present import Present
 from .rate import RateLimit
 from .rendering import as_json
@@ -85,6 +86,8 @@ def create_app(
         summary="Personalised, safe, explained health recommendations.",
         docs_url="/docs",
         redoc_url=None,
+        # They would answer before anyone is asked for a key, and repeat the path.
+        redirect_slashes=False,
         lifespan=_lifespan,
         # The framework's own would put paths, which name people, into spans (see `tracing`).
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -132,6 +135,7 @@ def _state(settings: Settings, engine: Engine, keyless: bool, trust_seconds: flo
         telemetry=telemetry,
         desk=Desk(partial(_answers, published, telemetry, settings)),
         rate=RateLimit(settings.rate_limit),
+        origins=named_origins(settings.cors_origins),
     )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Header, HTTPException, Path, Request
-from fastapi.routing import APIRoute
+from fastapi import Depends, Header, HTTPException, Path, Query, Request
 from pydantic import BeforeValidator
-from starlette.responses import Response
 
 from recommender.domain import MetricsList
 from recommender.errors import MalformedFileError
@@ -20,16 +18,19 @@ from recommender.published import Published
 from recommender.settings import Settings
 from recommender.store.engine import Engine
 
-from .access import Caller, Gatekeeper
+from .access import ANYONE, Caller, Gatekeeper
 from .desk import Desk
+from .foreign import refuse_foreign
 from .frame import NDJSON_TYPES, content_type
 from .paths import with_slashes
 from .rate import RateLimit
+from .schemas import Word
 from .telemetry import Telemetry
 
 RECORD_LIMIT = 10_000
 """Records that one request may carry."""
 USER_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+PLAIN_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class State:
         The rules without a catalogue: for alerts, which need no run.
     desk
         Where live answers are given, as JSON.
+    origins
+        Whose pages may call, beside those of this machine.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class State:
     telemetry: Telemetry
     desk: Desk[bytes]
     rate: RateLimit
+    origins: frozenset[str]
 
 
 async def state_of(request: Request) -> State:
@@ -77,13 +81,46 @@ Purpose = Annotated[
         description="Why; kept in the access log beside who and whose.",
     ),
 ]
+After = Annotated[
+    Word | None, Query(pattern=PLAIN_PATTERN, description="``next`` of the page before.")
+]
 ActionId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTERN, examples=["walk-brisk-30"])
 ]
 
 
+_ADMITTED = "recommender.caller"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a route asks of its callers, as for ``needs``."""
+
+    scope: str
+    bound: bool
+
+    async def admit(self, request: Request) -> Caller:
+        """Let the sender of a request through or not; nothing but its head is read."""
+        caller = request.scope[_ADMITTED] = await let_in(
+            request.app.state.recommender,
+            self.scope,
+            request.headers.get("authorization"),
+            request.client.host if request.client else "",
+            None,
+            with_slashes(request.path_params.get("user_id")),
+            request.scope["headers"],
+            bound=self.bound,
+        )
+        return caller
+
+    async def caller(self, request: Request, purpose: Purpose = None) -> Caller:
+        """The caller, who was admitted before."""
+        admitted: Caller = request.scope[_ADMITTED]
+        return admitted if purpose is None else replace(admitted, purpose=purpose)
+
+
 def needs(scope: str, *, bound: bool = False) -> Any:
-    """A dependency that lets callers with a scope through, and gives the caller.
+    """A dependency that gives the caller; others than those with a scope were refused before.
 
     Parameters
     ----------
@@ -91,19 +128,7 @@ def needs(scope: str, *, bound: bool = False) -> Any:
         Whether a key that is bound to one person may pass on a path that does not name that
         person: where nothing of a person is touched, or the route looks for itself.
     """
-
-    async def check(request: Request, purpose: Purpose = None) -> Caller:
-        return await let_in(
-            request.app.state.recommender,
-            scope,
-            request.headers.get("authorization"),
-            request.client.host if request.client else "",
-            purpose,
-            with_slashes(request.path_params.get("user_id")),
-            bound=bound,
-        )
-
-    return Depends(check)
+    return Depends(Need(scope, bound).caller)
 
 
 async def let_in(
@@ -113,6 +138,7 @@ async def let_in(
     address: str,
     purpose: str | None,
     user_id: str | None,
+    headers: Sequence[tuple[bytes, bytes]],
     *,
     bound: bool = False,
 ) -> Caller:
@@ -126,6 +152,8 @@ async def let_in(
         The headers ``Authorization`` and ``X-Purpose``, and where the request came from.
     user_id
         The person that the path names, if any.
+    headers
+        All of them: without a key, they have to show that no web page is asking.
     bound
         As for ``needs``.
 
@@ -134,37 +162,19 @@ async def let_in(
     HTTPException
         401, 403 or 429.
     """
-    caller = await state.gatekeeper.admit(authorization)
+    try:
+        caller = await state.gatekeeper.admit(authorization)
+    except HTTPException:
+        state.rate.count(address)
+        raise
+    if caller is ANYONE:
+        refuse_foreign(headers, state.origins)
     state.rate.count(caller.key_id or caller.subject or caller.user_id or address)
     if not caller.may(scope):
         raise HTTPException(403, f"the key lacks the scope {scope}")
     if caller.user_id is not None and not bound and user_id != caller.user_id:
         raise HTTPException(403, "the key is bound to one person")
     return caller if purpose is None else replace(caller, purpose=purpose)
-
-
-class StrictRequest(Request):
-    """Reads JSON by the letter: no NaN, no half characters, nothing a database would refuse."""
-
-    async def json(self) -> Any:
-        """Parse the body once."""
-        if not hasattr(self, "_parsed"):
-            self._parsed = orjson.loads(await self.body())
-        return self._parsed
-
-
-class StrictRoute(APIRoute):
-    """A route whose body is read by :class:`StrictRequest`."""
-
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        """Wrap the handler."""
-        handler = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            answer: Response = await handler(StrictRequest(request.scope, request.receive))
-            return answer
-
-        return strict
 
 
 async def _raw_body(request: Request) -> bytes:

@@ -22,7 +22,7 @@ _MEANINGS = {
     413: "More than a request may carry.",
     415: "A kind of content that is not taken here.",
     422: "Some fields can't be used; each is named.",
-    429: "The key has sent too many requests; Retry-After says when to go on.",
+    429: "Too many requests were sent; Retry-After says when to go on.",
     500: "An unexpected fault.",
     503: "The server can't answer yet; says what to do.",
 }

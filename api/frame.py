@@ -54,7 +54,7 @@ class Frame:
         self._telemetry.in_flight.inc()
         self._under_way += 1
         try:
-            await (_refusal(scope) or self._app)(scope, _limited(receive), answer.send)
+            await self._app(scope, _limited(receive), answer.send)
         except ClientDisconnect:
             pass  # nobody is there to be answered
         except Exception as error:
@@ -116,19 +116,24 @@ class _Answer:
         await self._send(message)
 
 
-def _refusal(scope: Scope) -> Response | None:
-    """Refuse before reading what is too large or of a kind that no route takes."""
+def refuse_unread(scope: Scope) -> None:
+    """Refuse, before it is read, a body that is too large or of a kind that no route takes.
+
+    Raises
+    ------
+    HTTPException
+        413 or 415.
+    """
     if scope["method"] not in ("POST", "PATCH", "PUT"):
-        return None
+        return
     headers = Headers(scope=scope)
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > BODY_LIMIT:
-        return problem_response(413, _TOO_LARGE)
+        raise HTTPException(413, _TOO_LARGE)
     has_body = length not in ("", "0") or "transfer-encoding" in headers
     plain = headers.get("content-encoding", "identity") == "identity"
     if has_body and not (plain and content_type(headers) in (JSON_TYPE, *NDJSON_TYPES)):
-        return problem_response(415, _WRONG_TYPE)
-    return None
+        raise HTTPException(415, _WRONG_TYPE)
 
 
 def content_type(headers: Headers) -> str:

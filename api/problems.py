@@ -6,13 +6,14 @@ import math
 
 from fastapi import HTTPException
 
+FOREIGN = (403, "foreign-origin", "Only this machine is answered without a key")
 IN_PROGRESS = (409, "in-progress", "The same request is being carried out")
 KEY_REUSED = (422, "idempotency-key-reused", "The Idempotency-Key belongs to another request")
 OVERLOADED = (503, "overloaded", "The server has more to do than it can")
-RATE_LIMITED = (429, "rate-limited", "The key has sent too many requests")
+RATE_LIMITED = (429, "rate-limited", "Too many requests were sent")
 REQUEST_TIMEOUT = (408, "request-timeout", "The request took too long to arrive")
 
-KINDS = (IN_PROGRESS, KEY_REUSED, OVERLOADED, RATE_LIMITED, REQUEST_TIMEOUT)
+KINDS = (FOREIGN, IN_PROGRESS, KEY_REUSED, OVERLOADED, RATE_LIMITED, REQUEST_TIMEOUT)
 """Status, type slug, title."""
 
 

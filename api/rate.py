@@ -35,4 +35,4 @@ class RateLimit:
         if self._most is None or self._counts is None or self._counts.hit(self._most, sender):
             return
         until = self._counts.get_window_stats(self._most, sender).reset_time
-        raise Problem(RATE_LIMITED, f"a key may send {self._most}", until - time.time())
+        raise Problem(RATE_LIMITED, f"a sender may ask {self._most}", until - time.time())

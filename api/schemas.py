@@ -233,6 +233,12 @@ class UserOut(Out):
     attributes: dict[str, Any]
 
 
+class ChangedOut(Out):
+    """A profile that was changed by who may not read it."""
+
+    user_id: str
+
+
 class UserPatch(In):
     """Fields to change; those left out stay. An attribute set to null is taken away."""
 

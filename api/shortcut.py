@@ -85,6 +85,7 @@ class Shortcut:
                 client[0] if client else "",
                 sent.purpose,
                 user_id,
+                scope["headers"],
             )
             ask = Ask(*wish, asker=caller.asker)
             body = await state.desk.ask(Question(user_id, ask, WATCH.get()))

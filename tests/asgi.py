@@ -1,15 +1,23 @@
-"""Asking an application many things at once, inside this process."""
+"""Asking an application inside this process, as something on this machine would."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, testclient
 
 T = TypeVar("T")
+HERE = "http://localhost"
+
+
+class TestClient(testclient.TestClient):
+    """Calls the host by a name that a server without keys answers to."""
+
+    def __init__(self, app: FastAPI, **options: Any) -> None:
+        super().__init__(app, **{"base_url": HERE, **options})
 
 
 def ask(app: FastAPI, what: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
@@ -19,7 +27,7 @@ def ask(app: FastAPI, what: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client,
+            httpx.AsyncClient(transport=transport, base_url=HERE, timeout=30) as client,
         ):
             return await what(client)
 

@@ -14,18 +14,21 @@ from recommender.store.engine import reading
 from recommender.store.read import action_page
 
 from ..access import Caller
-from ..deps import ActionId, App, needs
+from ..deps import ActionId, After, App, needs
 from ..docs import problems
-from ..schemas import ActionPage, RetiredOut, VersionsOut, Word
+from ..schemas import ActionPage, RetiredOut, VersionsOut
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1/actions", tags=["catalogue"], responses=problems(503))
+router = APIRouter(
+    prefix="/v1/actions", tags=["catalogue"], route_class=StrictRoute, responses=problems(503)
+)
 
 
 @router.get("", response_model=ActionPage, dependencies=[needs("read", bound=True)])
 def get_actions(
     state: App,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[Word | None, Query(description="``next`` of the page before.")] = None,
+    after: After = None,
 ) -> dict[str, Any]:
     """List the actions with every field, retired ones included, in order of ``action_id``."""
     with reading(state.engine) as connection:

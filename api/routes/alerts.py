@@ -16,8 +16,14 @@ from ..access import Caller
 from ..deps import USER_ID_PATTERN, App, UserId, needs
 from ..docs import problems
 from ..schemas import AcknowledgedOut, KeptAlertsOut
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1/users/{user_id}/alerts", tags=["alerts"], responses=problems(503))
+router = APIRouter(
+    prefix="/v1/users/{user_id}/alerts",
+    tags=["alerts"],
+    route_class=StrictRoute,
+    responses=problems(503),
+)
 
 Reader = Annotated[Caller, needs("read")]
 Writer = Annotated[Caller, needs("write")]

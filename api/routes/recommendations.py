@@ -15,10 +15,11 @@ from recommender.store.access import log_access
 from recommender.store.engine import writing
 
 from ..access import Caller
-from ..deps import App, StrictRoute, UserId, needs
+from ..deps import PLAIN_PATTERN, App, UserId, needs
 from ..docs import ANSWER_EXAMPLE, problems
 from ..frame import JSON_TYPE
 from ..schemas import AnswerOut, RankIn, RankOut
+from ..strict import StrictRoute
 from ..tracing import WATCH
 
 router = APIRouter(prefix="/v1/users/{user_id}", tags=["answers"], route_class=StrictRoute)
@@ -35,7 +36,7 @@ async def recommendations(
     caller: Annotated[Caller, needs("read")],
     user_id: UserId,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
-    domain: Annotated[str | None, Query(max_length=200)] = None,
+    domain: Annotated[str | None, Query(max_length=200, pattern=PLAIN_PATTERN)] = None,
     audience: Audience = Audience.USER,
     objective: Objective = Objective.BENEFIT,
 ) -> Response:

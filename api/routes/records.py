@@ -21,8 +21,11 @@ from ..access import Caller
 from ..deps import App, Records, State, needs
 from ..docs import problems, records_body
 from ..schemas import TakenOut
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["records"], responses=problems(413, 415, 503))
+router = APIRouter(
+    prefix="/v1", tags=["records"], route_class=StrictRoute, responses=problems(413, 415, 503)
+)
 
 Recorder = Callable[..., IngestReport]
 Writer = Annotated[Caller, needs("write", bound=True)]

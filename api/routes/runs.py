@@ -16,14 +16,16 @@ from recommender.store.engine import reading, writing
 from recommender.store.runs import list_runs, publish, published_run, rollback, run_detail
 from recommender.store.stages import load_stages
 
-from ..deps import USER_ID_PATTERN, App, needs
+from ..deps import USER_ID_PATTERN, After, App, needs
 from ..docs import problems
 from ..frame import JSON_TYPE
 from ..operator_schemas import CardOut, PublishedOut, RolledBackOut, RunDetailOut, RunsOut
 from ..rendering import as_json
-from ..schemas import Word
+from ..strict import StrictRoute
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=problems(503))
+router = APIRouter(
+    prefix="/v1/runs", tags=["runs"], route_class=StrictRoute, responses=problems(503)
+)
 
 MARKDOWN_TYPE = "text/markdown"
 _CARD_CONTENT: dict[int | str, dict[str, Any]] = {
@@ -37,7 +39,7 @@ RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=USER_ID_PATTER
 def get_runs(
     state: App,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[Word | None, Query(description="``next`` of the page before.")] = None,
+    after: After = None,
 ) -> dict[str, Any]:
     """List the runs, newest first."""
     with reading(state.engine) as connection:

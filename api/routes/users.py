@@ -20,11 +20,12 @@ from recommender.people import (
 from recommender.store.access import SELF
 
 from ..access import Caller
-from ..deps import App, StrictRoute, UserId, needs
+from ..deps import App, UserId, needs
 from ..docs import problems
 from ..frame import JSON_TYPE
 from ..rendering import as_json
-from ..schemas import ErasedOut, UserOut, UserPatch
+from ..schemas import ChangedOut, ErasedOut, UserOut, UserPatch
+from ..strict import StrictRoute
 from ..versions import IfMatch, still_known, versioned
 
 router = APIRouter(
@@ -44,7 +45,7 @@ def get_user(state: App, caller: Reader, user_id: UserId, answer: Response) -> d
     return versioned(user_document(read_profile(state.engine, user_id, caller.asker)), answer)
 
 
-@router.patch("", response_model=UserOut, responses=problems(412, 413, 415))
+@router.patch("", response_model=UserOut | ChangedOut, responses=problems(412, 413, 415))
 def patch_user(
     state: App,
     caller: Writer,
@@ -53,12 +54,16 @@ def patch_user(
     answer: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Change the given fields of a profile; attributes are merged."""
+    """Change the given fields of a profile; attributes are merged.
+
+    Who may not read it is told its ``user_id`` alone.
+    """
     if patch.birth_date is not None and patch.birth_date > datetime.now(UTC).date():
         raise HTTPException(422, "birth_date must not be in the future")
     known = still_known(if_match, user_document)
     user = change_profile(state.engine, user_id, patch.given(), caller.asker, known)
-    return versioned(user_document(user), answer)
+    document = versioned(user_document(user), answer)
+    return document if caller.may("read") else {"user_id": user_id}
 
 
 @router.delete("", response_model=ErasedOut)

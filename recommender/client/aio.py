@@ -14,6 +14,7 @@ from recommender.client.alert_answers import Acknowledged, KeptAlerts
 from recommender.client.answers import (
     Action,
     ActionPage,
+    ChangedProfile,
     Erased,
     Profile,
     Published,
@@ -99,9 +100,11 @@ class AsyncClient:
 
     async def change_user(
         self, user_id: str, changes: Mapping[str, Any], version: str | None = None
-    ) -> tuple[Profile, str]:
+    ) -> tuple[ChangedProfile, str]:
         """Change the given fields; ChangedMeanwhileError if the profile is not of that version."""
-        return _versioned(await self._send(calls.change_user(user_id, changes, version)))
+        answer = await self._send(calls.change_user(user_id, changes, version))
+        changed: ChangedProfile = answer.json()
+        return changed, answer.headers["etag"]
 
     async def metrics(self) -> str:
         """Read the figures for Prometheus."""

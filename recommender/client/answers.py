@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from recommender.client.alert_answers import Alert
 
@@ -115,6 +115,16 @@ class Profile(TypedDict):
     sex: str
     conditions: list[str]
     attributes: dict[str, Any]
+
+
+class ChangedProfile(TypedDict):
+    """A profile as it is now; ``user_id`` alone for a key that may not read it."""
+
+    user_id: str
+    birth_date: NotRequired[str | None]
+    sex: NotRequired[str]
+    conditions: NotRequired[list[str]]
+    attributes: NotRequired[dict[str, Any]]
 
 
 class Erased(TypedDict):

@@ -83,6 +83,14 @@ def _installation(metadata: MetaData) -> Table:
             "access_log.",
         ),
         Column("created_at", UtcInstant, nullable=False, comment="When it was set up (UTC)."),
+        Column(
+            "key_made",
+            Boolean,
+            nullable=False,
+            server_default=false(),
+            comment="True from the first key on, even when it is gone: nobody is answered "
+            "without one.",
+        ),
         CheckConstraint("installation_id = 1", name="installation_id"),
         comment="What belongs to this installation; one row.",
     )

@@ -127,8 +127,12 @@ def note_use(conn: Connection, key_id: str, now: datetime) -> None:
 
 
 def any_key(conn: Connection) -> bool:
-    """Tell whether a key was ever made: from then on keys are asked for."""
-    return conn.execute(select(_keys.key_id).limit(1)).first() is not None
+    """Tell whether a key was ever made: from then on keys are asked for.
+
+    The database notes it with the first one, for good: a key goes with the person it is bound to.
+    """
+    made: bool = conn.execute(select(schema.installation.c.key_made)).scalar_one()
+    return made
 
 
 def _hash(secret: str) -> str:

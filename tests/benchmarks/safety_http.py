@@ -158,7 +158,8 @@ def served() -> Iterator[TestClient]:
             engine, rules=known.rules, metrics=known.metrics, settings=settings, force=True
         )
         engine.dispose()
-        with TestClient(create_app(settings), client=("127.0.0.1", 1)) as client:
+        near = ("127.0.0.1", 1)
+        with TestClient(create_app(settings), "http://localhost", client=near) as client:
             yield client
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode

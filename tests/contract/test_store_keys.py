@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, text
 from store_rows import NOW
 
 from recommender.errors import ConflictError, NotFoundError
-from recommender.store.engine import reading, writing
+from recommender.store.access import Asker
+from recommender.store.column_types import UtcInstant
+from recommender.store.engine import migrating, reading, writing
 from recommender.store.keys import (
     any_key,
     create_key,
@@ -19,6 +22,8 @@ from recommender.store.keys import (
     revoke_key,
     use_is_noted,
 )
+from recommender.store.upgrade import migration_config
+from recommender.store.write import erase_user
 
 SECOND = timedelta(seconds=1)
 
@@ -76,3 +81,44 @@ def test_use_is_noted_once_a_minute(engine: Engine) -> None:
             assert use_is_noted(key, now) == (noted != seconds)
             note_use(conn, key_id, now)
             assert list_keys(conn)[0].last_used_at == NOW + noted * SECOND
+
+
+def test_a_key_that_is_gone_with_its_person_was_made_all_the_same(engine: Engine) -> None:
+    with writing(engine) as conn:
+        create_key(conn, "phone", ["read"], "ann", None, NOW)
+    with writing(engine) as conn:
+        erase_user(conn, "ann", NOW, Asker(None, "cli"))
+        assert list_keys(conn) == []
+        assert any_key(conn)
+
+
+@pytest.mark.parametrize("left", ["nothing", "a key", "an entry of the access log"])
+def test_an_upgrade_knows_of_keys_made_before(empty_engine: Engine, left: str) -> None:
+    at = UtcInstant().process_bind_param(NOW, empty_engine.dialect)
+    rows = {
+        "a key": "INSERT INTO api_keys (key_id, name, key_hash, scopes, created_at) "
+        f"VALUES ('k', 'old', 'h', '[]', '{at}')",
+        "an entry of the access log": "INSERT INTO access_log "
+        f"(at, key_id, operation, user_id, channel) VALUES ('{at}', 'k', 'read', 'ann', 'http')",
+    }
+    _go(empty_engine, "0018")
+    if left in rows:
+        with writing(empty_engine) as conn:
+            conn.execute(text(rows[left]))
+    _go(empty_engine, "0019")
+    with writing(empty_engine) as conn:
+        assert any_key(conn) == (left in rows)
+        # As the version before, which may still be at work, makes one.
+        conn.execute(text(rows["a key"].replace("'k', 'old', 'h'", "'l', 'new', 'i'")))
+        conn.execute(text("DELETE FROM api_keys"))
+        assert any_key(conn)
+    _go(empty_engine, "0018", down=True)
+    with writing(empty_engine) as conn:
+        conn.execute(text(rows["a key"]))
+
+
+def _go(engine: Engine, revision: str, down: bool = False) -> None:
+    config = migration_config()
+    with migrating(engine) as conn:
+        config.attributes["connection"] = conn
+        (command.downgrade if down else command.upgrade)(config, revision)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgi import TestClient
 from click.testing import CliRunner
-from fastapi.testclient import TestClient
 
 from api.app import create_app
 from recommender.cli import main

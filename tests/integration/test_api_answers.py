@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 
 from api.app import create_app
 from api.schemas import AnswerOut, RankOut

@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi import ask
-from fastapi.testclient import TestClient
+from asgi import TestClient, ask
 from sqlalchemy import text
 
 from api.app import create_app

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+from asgi import TestClient, ask
 from click.testing import CliRunner
-from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.frame import BODY_LIMIT
 from recommender.cli import main
 from recommender.settings import Settings
 from recommender.store.engine import connect, reading, writing
@@ -193,6 +195,118 @@ def test_a_key_is_needed_as_soon_as_there_is_one(client: TestClient, make_key: M
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert answer.headers["content-type"] == "application/problem+json"
     assert client.get("/status/live").status_code == 200
+
+
+def test_nothing_is_read_of_who_may_not_send_it(make_key: MakeKey, trained_sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=trained_sqlite_url), trust_seconds=0)
+    _, reader = make_key("read")
+    _, bound = make_key("admin", user_id=OTHER)
+    read = 0
+    wrong = (
+        {"Content-Type": "application/json"},
+        {"Content-Type": "text/csv"},
+        {"Content-Type": "application/json", "Content-Length": str(BODY_LIMIT + 1)},
+        {"Content-Type": "application/json", "Idempotency-Key": "k"},
+        {"Content-Type": "application/json", "Idempotency-Key": ""},
+        {"Content-Type": "application/json", "X-Purpose": " "},
+    )
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        read += 1
+        yield b"{"
+
+    async def send(client: httpx.AsyncClient) -> list[tuple[str, int, int]]:
+        found = []
+        for name, (method, path, _) in ways(OWN).items():
+            if method not in ("POST", "PATCH"):
+                continue
+            refused = bound if OWN in path or name in RUNS else reader
+            for headers in wrong:
+                for key, status in (({}, 401), (refused, 403)):
+                    answer = await client.request(
+                        method, path, headers={**headers, **key}, content=body()
+                    )
+                    found.append((f"{name} {headers}", answer.status_code, status))
+        return found
+
+    found = ask(app, send)
+    assert len(found) == 9 * len(wrong) * 2
+    assert [each for each in found if each[1] != each[2]] == []
+    assert read == 0
+
+
+def test_who_may_only_write_is_not_shown_a_profile_by_changing_it(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    profile = client.get(f"/v1/users/{OWN}", headers=make_key("read")[1])
+    for user_id in (None, OWN):
+        _, writer = make_key("write", user_id=user_id)
+        blind = client.patch(f"/v1/users/{OWN}", json={}, headers=writer)
+        assert (blind.status_code, blind.json()) == (200, {"user_id": OWN})
+        # Enough to change it again only if nobody else did.
+        assert blind.headers["etag"] == profile.headers["etag"]
+        _, both = make_key("read", "write", user_id=user_id)
+        seen = client.patch(f"/v1/users/{OWN}", json={}, headers=both)
+        assert seen.json() == profile.json()
+
+
+@pytest.mark.parametrize(
+    ("headers", "foreign"),
+    [
+        ({}, False),
+        ({"Host": "localhost:8000"}, False),
+        ({"Host": "LOCALHOST"}, False),
+        ({"Host": "127.0.0.1:8000"}, False),
+        ({"Host": "[::1]:8000"}, False),
+        ({"Host": "evil.example"}, True),
+        ({"Host": "localhost.evil.example"}, True),
+        ({"Host": "127.0.0.1.evil.example:8000"}, True),
+        ({"Host": "[::1"}, True),
+        ({"Host": ""}, True),
+        ({"Host": "10.0.0.1"}, True),
+        ({"Origin": "http://localhost:3000"}, False),
+        ({"Origin": "http://[::1]:3000"}, False),
+        ({"Origin": "https://app.example.org"}, False),
+        ({"Origin": "https://app.example.org:8443"}, True),
+        ({"Origin": "https://evil.example"}, True),
+        ({"Origin": "https://localhost.evil.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": ""}, True),
+        ({"Origin": "https://app.example.org", "Host": "evil.example"}, True),
+    ],
+)
+def test_no_web_page_reaches_a_server_without_keys(
+    make_key: MakeKey, trained_sqlite_url: str, headers: dict[str, str], foreign: bool
+) -> None:
+    chosen = Settings(database_url=trained_sqlite_url, cors_origins="https://app.example.org")
+    with TestClient(create_app(chosen, trust_seconds=0)) as client:
+        for name, (method, path, body) in ways(OWN).items():
+            answer = client.request(method, path, json=body, headers=headers)
+            assert (answer.status_code == 403) == foreign, (name, answer.text)
+            if foreign:
+                assert answer.json()["type"] == "urn:recommender:problem:foreign-origin"
+        assert client.get("/status/live", headers=headers).status_code == 200
+        # Who sends a key is nobody's page.
+        _, key = make_key("read")
+        assert client.get("/v1/actions", headers={**headers, **key}).status_code == 200
+
+
+def test_a_path_with_a_slash_too_many_is_unknown(client: TestClient) -> None:
+    for method, path, body in ways(OWN).values():
+        answer = client.request(method, f"{path}/", json=body, follow_redirects=False)
+        assert answer.status_code == 404, path
+        assert "location" not in answer.headers
+        assert OWN not in answer.text
+
+
+def test_a_key_is_needed_even_when_the_only_one_went_with_its_person(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    key = make_key("write", user_id=OWN)[1]
+    assert client.delete(f"/v1/users/{OWN}", headers=key).status_code == 200
+    for headers in ({}, key):
+        assert client.get(f"/v1/users/{OTHER}", headers=headers).status_code == 401
 
 
 def test_figures_and_readiness_are_open_to_this_machine_only(

@@ -13,8 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi import ask
-from fastapi.testclient import TestClient
+from asgi import TestClient, ask
 from pydantic import ValidationError
 from sqlalchemy import text
 
@@ -80,6 +79,35 @@ def test_a_key_that_asks_too_often_is_told_when_to_go_on(trained_sqlite_url: str
         assert 1 <= int(refused.headers["retry-after"]) <= 120
         assert asked(other).status_code == 200
         assert client.get("/status/live").status_code == 200
+
+
+def test_replays_and_requests_without_a_good_key_count(trained_sqlite_url: str) -> None:
+    engine = connect(trained_sqlite_url)
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        one, other = (
+            create_key(connection, name, ("write",), None, now + timedelta(days=1), now)[1]
+            for name in ("one", "other")
+        )
+    engine.dispose()
+    app = create_app(settings(trained_sqlite_url, rate_limit="3/minute"))
+    with TestClient(app) as client:
+
+        def sent(secret: str, name: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": name}
+            return client.post("/v1/events", json=[event(1)], headers=headers)
+
+        again = [sent(one, "the same") for _ in range(4)]
+        assert [answer.status_code for answer in again] == [200, 200, 200, 429]
+        assert [answer.headers.get("idempotency-replayed") for answer in again[:3]] == [
+            None, "true", "true",
+        ]  # fmt: skip
+        guesses = [sent(f"rk_guess{n}", f"{n}").status_code for n in range(3)]
+        assert [*guesses, client.get(f"/v1/users/{PERSON}/recommendations").status_code] == [
+            401, 401, 401, 429,
+        ]  # fmt: skip
+        # From the same address, which may be that of a proxy.
+        assert sent(other, "new").status_code == 200
 
 
 def test_without_a_rate_nobody_is_refused(trained_sqlite_url: str) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi import ask
-from fastapi.testclient import TestClient
+from asgi import TestClient, ask
 
 from api.app import create_app
 from recommender.errors import StoreError

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from sqlalchemy import insert
 
 from api.app import create_app
@@ -104,6 +104,10 @@ def test_long_answers_are_compressed_for_who_asks(client: TestClient) -> None:
     assert len(packed) < len(plain) / 2
     assert gzip.decompress(packed) == plain
     assert "content-encoding" not in got(PROFILE, "gzip")[0]
+    for refused in ("gzip;q=0", "identity, gzip;q=0", "gzip ; Q=0.000", "x-gzipish", "br", "*", ""):
+        assert "content-encoding" not in got("/v1/actions", refused)[0], refused
+    for asked in ("GZIP", "br;q=1, gzip;q=0.001", "deflate,gzip", "x-gzip"):
+        assert got("/v1/actions", asked)[0]["content-encoding"] == "gzip", asked
 
 
 def test_no_other_origin_may_call_unless_it_is_named(trained_sqlite_url: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from httpx import Response
 
 from api.app import create_app
@@ -99,9 +99,20 @@ def test_too_much_and_the_wrong_kind_are_refused(client: TestClient) -> None:
     for path in ("/v1/events", f"{PROFILE}/rank"):
         answer = client.post(path, content=in_pieces(), headers=kind)
         is_problem(answer, 413, "too-large")
-    for headers in ({"Content-Type": "text/csv"}, {"Content-Type": "application/json-ish"}, {}):
+    for named in ("text/csv", "application/json-ish", "", None):
+        headers = {} if named is None else {"Content-Type": named}
         answer = client.post("/v1/events", content=b"[]", headers=headers)
         is_problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "%0A", "a%1Fb", "a%7F"])
+def test_what_no_database_can_look_for_is_refused(client: TestClient, odd: str) -> None:
+    for asked in (
+        f"{PROFILE}/recommendations?domain={odd}",
+        f"/v1/actions?after={odd}",
+        f"/v1/runs?after={odd}",
+    ):
+        is_problem(client.get(asked), 422, "invalid-request")
 
 
 def test_problems_everywhere(client: TestClient) -> None:

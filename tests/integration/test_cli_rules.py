@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgi import TestClient
 from click.testing import CliRunner, Result
-from fastapi.testclient import TestClient
 
 from api.app import create_app
 from recommender.cli import main

@@ -11,8 +11,8 @@ from typing import Any, get_type_hints, is_typeddict
 
 import httpx
 import pytest
+from asgi import TestClient
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from api.app import create_app
 from recommender import client as package
@@ -53,7 +53,10 @@ def app(trained_sqlite_url: str) -> FastAPI:
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[Client]:
-    with TestClient(app) as inside, Client("http://test", transport=inside._transport) as opened:
+    with (
+        TestClient(app) as inside,
+        Client("http://localhost", transport=inside._transport) as opened,
+    ):
         yield opened
 
 
@@ -123,7 +126,7 @@ def test_alerts_are_seen_and_actions_retired(client: Client) -> None:
 
 def test_why_is_kept_in_the_access_log(app: FastAPI) -> None:
     inside = TestClient(app)._transport
-    with Client("http://test", purpose="second opinion", transport=inside) as client:
+    with Client("http://localhost", purpose="second opinion", transport=inside) as client:
         client.user(PERSON)
         assert client.export_user(PERSON)["access_log"][-1]["purpose"] == "second opinion"
 
@@ -139,7 +142,7 @@ def test_problems_are_errors_of_their_own(client: Client, app: FastAPI) -> None:
     with pytest.raises(UnauthorizedError):
         client.runs()
     transport = TestClient(app)._transport
-    with Client("http://test", secret, transport=transport) as reader:
+    with Client("http://localhost", secret, transport=transport) as reader:
         assert reader.runs()["items"]
         with pytest.raises(ForbiddenError):
             reader.send_events([])
@@ -148,7 +151,7 @@ def test_problems_are_errors_of_their_own(client: Client, app: FastAPI) -> None:
 def test_the_same_awaited(app: FastAPI) -> None:
     async def talk() -> None:
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-        async with AsyncClient("http://test", transport=transport) as client:
+        async with AsyncClient("http://localhost", transport=transport) as client:
             answers = await asyncio.gather(*(client.recommendations(PERSON) for _ in range(4)))
             assert len({answer["request_id"] for answer in answers}) == 4
             assert (await client.send_observations([OBSERVATION]))["accepted"] == 1
@@ -191,7 +194,7 @@ def run_both(script: Callable[[], Scripted], call: str, *arguments: Any) -> list
 
     async def awaited(server: Scripted) -> Any:
         transport = httpx.MockTransport(server)
-        async with AsyncClient("http://test", retries=QUICK, transport=transport) as client:
+        async with AsyncClient("http://localhost", retries=QUICK, transport=transport) as client:
             return await getattr(client, call)(*arguments)
 
     def direct(server: Scripted) -> Any:
@@ -266,7 +269,7 @@ def test_each_operation_has_its_method_with_the_fields_of_the_description(app: F
         if name.startswith("_") or name in ("close", "all_actions"):
             continue
         server = Scripted(httpx.Response(200, json={}, headers={"ETag": '"v"'}))
-        with Client("http://test", transport=httpx.MockTransport(server)) as client:
+        with Client("http://localhost", transport=httpx.MockTransport(server)) as client:
             needed = list(inspect.signature(method).parameters.values())[1:]
             given = {p.name: filled[p.name] for p in needed if p.default is p.empty}
             getattr(client, name)(**given)

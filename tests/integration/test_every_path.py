@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 import pytest
+from asgi import TestClient
 from click.testing import CliRunner
-from fastapi.testclient import TestClient
 from trained import SETTINGS
 
 from api.app import create_app

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from sqlalchemy import Engine, inspect
 
 from api.app import create_app

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from sqlalchemy import Engine
 from test_privacy import (  # noqa: F401  # pytest finds fixtures by name
     MARK,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgi import TestClient
 from click.testing import CliRunner
-from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 

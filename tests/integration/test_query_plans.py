@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from many_rows import add_many
 from sqlalchemy import Connection, Engine, event, text
 

@@ -38,6 +38,8 @@ UNUSUAL = (
     (_OF.format("u0000001") + "?domain=", {}),
     (_OF.format("u0000001") + "?domain=mental%20health", {}),
     (_OF.format("u0000001") + "?domain=" + "d" * 201, {}),
+    (_OF.format("u0000001") + "?domain=%00", {}),
+    (_OF.format("u0000001") + "?domain=a%00b", {}),
     (_OF.format("u0000001") + "?audience=anyone", {}),
     (_OF.format("u0000001") + "?objective=fun&x=1", {}),
     (_OF.format("u0000001") + "?limit=3&unheard_of=1", {}),

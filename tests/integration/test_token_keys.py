@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from test_api_tokens import PROFILE, by, is_refused, published, settings_for, token
 
 from api.app import create_app

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 from test_api_tokens import OWN, by, published, settings_for, token
 
 from api.app import create_app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 
 from api.app import create_app
 from api.tracing import Tracing, tracer_to

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from fastapi.testclient import TestClient
+from asgi import TestClient
 
 from api.app import create_app
 from recommender.settings import Settings
@@ -27,7 +27,7 @@ def compiled():
     return {f"{each.__module__}.{each.__name__}": len(each.signatures) for each in functions}
 
 url, people = json.loads(sys.argv[1])
-with TestClient(create_app(Settings(database_url=url))) as client:
+with TestClient(create_app(Settings(database_url=url)), "http://localhost") as client:
     ready = compiled()
     for user_id in people:
         for asked in ("", "?audience=clinician&limit=3", "?objective=completion"):
