@@ -27,8 +27,9 @@ def named_origins(setting: str) -> frozenset[str]:
 def refuse_foreign(headers: Iterable[tuple[bytes, bytes]], origins: frozenset[str]) -> None:
     """Refuse what a web page may have sent: any page's browser reaches this machine as well.
 
-    A page can make its own name point here, but not call us by another name than that; and it
-    can send some requests unasked, but not without its origin.
+    A page can make its own name point here, but not call us by another name than that, and no
+    name of a page out there lacks a dot; it can send some requests unasked, but not without its
+    origin.
 
     Parameters
     ----------
@@ -52,15 +53,17 @@ def refuse_foreign(headers: Iterable[tuple[bytes, bytes]], origins: frozenset[st
 
 @lru_cache(maxsize=64)
 def _is_ours(host: bytes | None, origin: bytes | None, origins: frozenset[str]) -> bool:
-    if host is None or not _names_this_machine(b"//" + host):
+    if host is not None and not _names_this_machine(b"//" + host, or_a_neighbour=True):
         return False
     if origin is None or "*" in origins or origin.decode("latin-1") in origins:
         return True
     return _names_this_machine(origin)
 
 
-def _names_this_machine(address: bytes) -> bool:
+def _names_this_machine(address: bytes, *, or_a_neighbour: bool = False) -> bool:
+    """Whether an address is of this machine, or has a name that nobody can register."""
     try:
-        return is_loopback(urlsplit(address.decode("latin-1")).hostname or "")
+        name = urlsplit(address.decode("latin-1")).hostname or "."
     except ValueError:
         return False
+    return is_loopback(name) or (or_a_neighbour and not {".", ":"} & set(name))

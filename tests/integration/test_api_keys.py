@@ -259,6 +259,7 @@ def test_who_may_only_write_is_not_shown_a_profile_by_changing_it(
         ({"Host": "LOCALHOST"}, False),
         ({"Host": "127.0.0.1:8000"}, False),
         ({"Host": "[::1]:8000"}, False),
+        ({"Host": "recommender:8000"}, False),
         ({"Host": "evil.example"}, True),
         ({"Host": "localhost.evil.example"}, True),
         ({"Host": "127.0.0.1.evil.example:8000"}, True),
