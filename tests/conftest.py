@@ -128,7 +128,8 @@ def empty_engine(empty_database_url: str) -> Iterator[Engine]:
 @contextmanager
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    # As files: a third of the time it takes to write every page into the log (PostgreSQL >= 15).
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield _url(server, name)
     finally:

@@ -71,6 +71,6 @@ def test_the_process_is_alive_and_everybody_waits_once(trained_url: str) -> None
 
 
 def test_neither_does_looking_for_keys_hold_the_process_up(trained_postgres_url: str) -> None:
-    statuses, alive, _ = _asked_while_locked(trained_postgres_url, "api_keys")
+    statuses, alive, _ = _asked_while_locked(trained_postgres_url, "installation")
     assert statuses == [503] * _AT_ONCE
     assert max(alive) < _PATIENCE_S
